@@ -1,0 +1,20 @@
+# cipherway_module(NAME [USES module...] [LIBRARIES library...])
+#
+# One folder of src/ is one static library of the same name: every .cpp in it, less the tests. Its *_test.cpp become the
+# program NAME_test, each test of which ctest knows by the label `unit`. USES must agree with tools/check-layers.
+function(cipherway_module name)
+  cmake_parse_arguments(MODULE "" "" "USES;LIBRARIES" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "(_test|_main)\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  add_library(${name} STATIC ${sources})
+  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(${name} PUBLIC ${MODULE_USES} ${MODULE_LIBRARIES} cipherway_options)
+  if(tests AND BUILD_TESTING)
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE ${name} GTest::gtest GTest::gtest_main)
+    target_compile_definitions(${name}_test PRIVATE SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    gtest_discover_tests(${name}_test PROPERTIES LABELS unit DISCOVERY_TIMEOUT 60)
+  endif()
+endfunction()

@@ -1,0 +1,39 @@
+#include "crypto/kdf.h"
+
+#include "crypto/handle.h"
+
+#include <openssl/core_names.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
+
+namespace cipherway::crypto {
+
+void random_bytes(std::span<std::uint8_t> bytes) {
+  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) broken("no randomness");
+}
+
+Result<SecretBytes> hkdf_sha256(const SecretBytes& secret, BytesView salt, BytesView info, std::size_t size) {
+  Handle<EVP_KDF, &EVP_KDF_free> kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr));
+  Handle<EVP_KDF_CTX, &EVP_KDF_CTX_free> context(EVP_KDF_CTX_new(kdf.get()));
+  char digest[] = "SHA256";
+  OSSL_PARAM params[] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, const_cast<std::uint8_t*>(secret.data()), secret.size()),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, const_cast<std::uint8_t*>(salt.data()), salt.size()),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, const_cast<std::uint8_t*>(info.data()), info.size()),
+      OSSL_PARAM_construct_end()};
+  SecretBytes derived(size);
+  if (!context || EVP_KDF_derive(context.get(), derived.data(), size, params) != 1)
+    return fail_openssl("derive a key with HKDF");
+  return derived;
+}
+
+Bytes sha256(BytesView bytes) {
+  Bytes digest(32);
+  if (EVP_Q_digest(nullptr, "SHA256", nullptr, bytes.data(), bytes.size(), digest.data(), nullptr) != 1)
+    broken("SHA-256 failed");
+  return digest;
+}
+
+}  // namespace cipherway::crypto

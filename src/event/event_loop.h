@@ -1,0 +1,93 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/fd.h"
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace cipherway::event {
+
+/// Told when its descriptor is ready. `events` are epoll's (EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR).
+class Watcher {
+ public:
+  virtual void ready(std::uint32_t events) = 0;
+
+ protected:
+  ~Watcher() = default;
+};
+
+class EventLoop;
+
+/// A deadline that calls back once, from the loop. Moving a deadline further away, what an idle timeout does with every
+/// byte, costs a store: the loop notices when the earlier moment comes. Owned by whoever waits; must not outlive the
+/// loop.
+class Timer {
+ public:
+  Timer(EventLoop& loop, std::function<void()> expired);
+  ~Timer();
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+  void set_after(Clock::duration delay);
+  void set_at(Clock::time_point deadline);
+  void cancel();
+  bool is_set() const { return set_; }
+
+ private:
+  friend class EventLoop;
+  static constexpr std::size_t kNotQueued = static_cast<std::size_t>(-1);
+
+  EventLoop& loop_;
+  std::function<void()> expired_;
+  Clock::time_point deadline_{};
+  bool set_ = false;
+  std::size_t position_ = kNotQueued;  // in the loop's heap
+  Clock::time_point queued_at_{};      // the moment the heap knows: never later than deadline_
+};
+
+/// One thread's epoll, timers and end-of-turn work. Everything a process does happens inside `run`.
+class EventLoop {
+ public:
+  EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+
+  /// Level-triggered unless EPOLLET is among the events. The watcher must stay until `remove`; it may be removed,
+  /// and destroyed, from inside any callback: events already fetched for it are dropped.
+  Result<void> add(int fd, std::uint32_t events, Watcher& watcher);
+  Result<void> change(int fd, std::uint32_t events, Watcher& watcher);
+  void remove(int fd, Watcher& watcher);
+
+  /// Runs `work` at the end of this turn, before the loop waits again (once; batches of writes go here).
+  void at_turn_end(std::function<void()> work);
+
+  /// Turns until `stop`.
+  void run();
+  /// One turn: waits at most `most`, handles what is ready, runs timers and end-of-turn work.
+  void turn(Clock::duration most);
+  void stop() { stopped_ = true; }
+
+  /// The time this turn began: good enough for timeouts, and free.
+  Clock::time_point now() const { return now_; }
+
+ private:
+  friend class Timer;
+
+  void enqueue(Timer& timer, Clock::time_point when);
+  void dequeue(Timer& timer);
+  void sift(std::size_t position);
+  void run_timers();
+  void run_turn_end();
+
+  Fd epoll_;
+  bool stopped_ = false;
+  Clock::time_point now_;
+  std::vector<Timer*> heap_;  // binary heap by queued_at_
+  std::vector<std::function<void()>> turn_end_;
+  std::vector<const Watcher*> removed_;  // in this turn
+  bool dispatching_ = false;
+};
+
+}  // namespace cipherway::event

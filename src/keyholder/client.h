@@ -1,0 +1,70 @@
+#pragma once
+
+#include "base/fd.h"
+#include "crypto/key.h"
+#include "crypto/signature.h"
+#include "event/event_loop.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+namespace cipherway::keyholder {
+
+/// Waits for a signature: a connection whose handshake returned SSL_ERROR_WANT_ASYNC. Called from the loop when the
+/// reply (or a failure) is there and the handshake can be called again.
+class SignatureWaiter {
+ public:
+  virtual void signature_ready() = 0;
+
+ protected:
+  ~SignatureWaiter() = default;
+};
+
+/// A worker's side of its channel to the keyholder: one socket, requests with ids, one write per loop turn, replies in
+/// any order. When the keyholder is replaced, `reconnect` sends what is still unanswered to the new one.
+/// Lives in gateway workers; one per process.
+class Client final : public event::Watcher {
+ public:
+  /// `lost` is called (once per loss) when the keyholder closes the socket; the client then waits for `reconnect`.
+  Client(event::EventLoop& loop, Fd socket, std::function<void()> lost);
+  ~Client();
+
+  void reconnect(Fd socket);
+  bool connected() const;
+
+  /// The key of a ticket epoch of `service`: 80 bytes (16 name, 32 AES-256, 32 HMAC-SHA256). The callback may come
+  /// after any time, with Unavailable if the keyholder refuses.
+  using TicketKeyCallback = std::function<void(Result<SecretBytes>)>;
+  void ticket_key(const std::string& service, std::uint64_t epoch, TicketKeyCallback done);
+
+  /// A private-key object for OpenSSL whose signatures are made by the keyholder. Holds the public half only. When
+  /// used inside an ASYNC job (SSL_MODE_ASYNC) it pauses the job; the waiter set by `Waiting` is told when to go on.
+  /// Outside a job, signing fails: nothing may block a worker.
+  Result<crypto::KeyHandle> key_for(const std::string& identity, const crypto::KeyHandle& public_key);
+
+  /// Names the waiter for signatures that are asked for while this object lives: put one around each call of
+  /// SSL_do_handshake, SSL_read and SSL_write during the handshake.
+  class Waiting {
+   public:
+    Waiting(Client& client, SignatureWaiter& waiter);
+    ~Waiting();
+
+   private:
+    Client& client_;
+  };
+
+  /// Fails the waiter's pending signature at once: call the handshake again, and it ends with an error. OpenSSL's ASYNC
+  /// jobs must run to their end before their SSL may be freed.
+  void abandon(SignatureWaiter& waiter);
+
+  void ready(std::uint32_t events) override;
+
+  struct State;  // shared with the provider's key objects
+ private:
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace cipherway::keyholder
