@@ -1,0 +1,110 @@
+#include "event/event_loop.h"
+
+#include <gtest/gtest.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <random>
+
+namespace cipherway::event {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(TimerTest, CallsBackOnceInOrderOfDeadlines) {
+  EventLoop loop;
+  std::vector<int> order;
+  Timer late(loop, [&] { order.push_back(2); });
+  Timer early(loop, [&] { order.push_back(1); });
+  late.set_after(8ms);
+  early.set_after(2ms);
+  auto end = Clock::now() + 30ms;
+  while (Clock::now() < end) loop.turn(1ms);
+  EXPECT_EQ(order, (std::vector<int>{1, 2}));
+}
+
+TEST(TimerTest, ADeadlineMovedAwayDoesNotFireEarly) {
+  EventLoop loop;
+  int fired = 0;
+  Timer timer(loop, [&] { ++fired; });
+  timer.set_after(2ms);
+  timer.set_after(1h);
+  auto end = Clock::now() + 15ms;
+  while (Clock::now() < end) loop.turn(1ms);
+  EXPECT_EQ(fired, 0);
+  timer.set_after(1ms);  // nearer again
+  end = Clock::now() + 15ms;
+  while (Clock::now() < end) loop.turn(1ms);
+  EXPECT_EQ(fired, 1);
+}
+
+TEST(TimerTest, ACancelledTimerIsSilent) {
+  EventLoop loop;
+  int fired = 0;
+  Timer timer(loop, [&] { ++fired; });
+  timer.set_after(1ms);
+  timer.cancel();
+  auto end = Clock::now() + 10ms;
+  while (Clock::now() < end) loop.turn(1ms);
+  EXPECT_EQ(fired, 0);
+}
+
+TEST(TimerTest, ManyTimersSetMovedAndDestroyedAtRandomFireExactlyWhenDue) {
+  EventLoop loop;
+  std::minstd_rand random(7);
+  std::vector<std::unique_ptr<Timer>> timers;
+  int fired = 0;
+  for (int i = 0; i < 500; ++i) {
+    timers.push_back(std::make_unique<Timer>(loop, [&] { ++fired; }));
+    timers.back()->set_after(std::chrono::milliseconds(random() % 20));
+  }
+  int expected = 500;
+  for (int i = 0; i < 500; i += 5, --expected) timers[static_cast<std::size_t>(i)].reset();
+  for (int i = 1; i < 500; i += 5)
+    timers[static_cast<std::size_t>(i)]->set_after(std::chrono::milliseconds(random() % 40));
+  auto end = Clock::now() + 80ms;
+  while (Clock::now() < end) loop.turn(1ms);
+  EXPECT_EQ(fired, expected);
+}
+
+struct Counting final : Watcher {
+  std::function<void()> then = [] {};
+  int calls = 0;
+  void ready(std::uint32_t) override {
+    ++calls;
+    then();
+  }
+};
+
+TEST(EventLoopTest, AWatcherRemovedInTheSameTurnIsNotCalled) {
+  EventLoop loop;
+  int one[2], two[2];
+  ASSERT_EQ(::pipe(one), 0);
+  ASSERT_EQ(::pipe(two), 0);
+  Fd a(one[0]), a_in(one[1]), b(two[0]), b_in(two[1]);
+  Counting first, second;
+  first.then = [&] { loop.remove(b.get(), second); };
+  second.then = [&] { loop.remove(a.get(), first); };
+  ASSERT_TRUE(loop.add(a.get(), EPOLLIN, first));
+  ASSERT_TRUE(loop.add(b.get(), EPOLLIN, second));
+  ASSERT_EQ(::write(a_in.get(), "x", 1), 1);
+  ASSERT_EQ(::write(b_in.get(), "x", 1), 1);
+  loop.turn(10ms);
+  EXPECT_EQ(first.calls + second.calls, 1);
+}
+
+TEST(EventLoopTest, WorkAtTurnEndRunsOnceAndMayAskForMore) {
+  EventLoop loop;
+  int runs = 0;
+  loop.at_turn_end([&] {
+    ++runs;
+    loop.at_turn_end([&] { ++runs; });
+  });
+  loop.turn(0ms);
+  EXPECT_EQ(runs, 2);
+  loop.turn(0ms);
+  EXPECT_EQ(runs, 2);
+}
+
+}  // namespace
+}  // namespace cipherway::event

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+/// What the supervisor and a gateway worker say to each other, in frames (event/frame_socket.h) over the socket pair
+/// that the worker inherits as descriptor 3. The supervisor speaks first; the worker parses nothing else than this and
+/// its connections.
+namespace cipherway::gateway {
+
+inline constexpr int kControlDescriptor = 3;
+
+/// Supervisor to worker.
+enum class Order : std::uint8_t {
+  /// A listening socket (the frame's descriptor); the payload is the name of its channel. Sent before Configure for
+  /// every channel that the worker does not have yet.
+  Listener = 1,
+  /// A sealed memfd with a config::Snapshot. The worker switches all channels over at once, answers Configured with the
+  /// same id, and closes the listeners of channels that are gone; their connections live on and drain.
+  Configure = 2,
+  /// There is a (new) keyholder: make a socket pair and send one end back as Keyholder.
+  NewKeyholder = 3,
+  /// Stop accepting, let connections end, then exit 0; the payload is a u32: after so many milliseconds exit 1.
+  Drain = 4,
+  /// Report: answered by Status with the same id.
+  ReportStatus = 5,
+};
+
+/// Worker to supervisor.
+enum class Answer : std::uint8_t {
+  /// The worker's end of a new socket pair for the keyholder to serve, as the frame's descriptor.
+  Keyholder = 65,
+  /// Payload: empty if the snapshot of this id is in force, else the reason why it is not.
+  Configured = 66,
+  /// Payload: JSON, see docs/guide/status.md.
+  Status = 67,
+  /// The keyholder closed its socket: somebody should start a new one.
+  KeyholderLost = 68,
+};
+
+inline constexpr std::size_t kMostChannelName = 256;
+
+}  // namespace cipherway::gateway
