@@ -33,7 +33,7 @@ SecretBytes::SecretBytes(std::size_t size) : size_(size) {
 
 SecretBytes SecretBytes::copy_of(BytesView bytes) {
   SecretBytes secret(bytes.size());
-  if (!bytes.empty()) std::memcpy(secret.data_, bytes.data(), bytes.size());
+  if (secret.data_ != nullptr) std::memcpy(secret.data_, bytes.data(), bytes.size());
   return secret;
 }
 
