@@ -40,13 +40,15 @@ std::string_view to_string(Protect protect);  // "none", "tls", "mutual-tls"
 
 enum class TlsVersion { Tls12, Tls13 };
 
-/// `[identity.NAME]`: paths are as written, relative ones resolved against the folder of the config file.
+/// `[identity.NAME]`: relative paths are already resolved against the folder of the config file.
 struct Identity {
   Located<std::string> name;
   std::vector<Located<std::string>> names;  ///< optional: names the certificate must have
   Located<std::string> certificate;         ///< PEM chain, leaf first
   Located<std::string> key;                 ///< PEM private key: only ever opened by the keyholder
-  Located<std::string> trust;               ///< PEM trust bundle
+  /// PEM trust bundle: whom this identity's channels believe. There whenever a channel that uses the identity verifies
+  /// its peers, that is unless all of them are `from.protect = "tls"`.
+  std::optional<Located<std::string>> trust;
 };
 
 /// What both sides of a channel have in common.

@@ -1,0 +1,115 @@
+#include "config/config.h"
+
+#include <gtest/gtest.h>
+
+namespace cipherway::config {
+namespace {
+
+constexpr std::string_view kWhole = R"([node]
+state = "state"
+user = "cipherway"
+workers = 2
+
+[identity.storefront]
+names = ["spiffe://example.org/storefront", "shop.example.org"]
+certificate = "storefront.pem"
+key = "/keys/storefront.key"
+trust = "bundle.pem"
+
+[[channel]]
+name = "orders"
+from = { listen = "0.0.0.0:8443", protect = "mutual-tls", identity = "storefront",
+         allow = ["spiffe://example.org/frontend", "spiffe://example.org/batch/*"],
+         minimum_version = "1.2", alpn = ["h2", "http/1.1"] }
+to = { targets = ["127.0.0.1:8080", "unix:run/app.sock"], protect = "none" }
+timeouts = { handshake = "500ms", connect = "2s", idle = "5m", drain = "1h" }
+limits = { connections = 7, handshakes = 3 }
+
+[[channel]]
+name = "out"
+[channel.from]
+listen = "[::1]:8081"
+protect = "none"
+[channel.to]
+targets = ["192.0.2.1:443"]
+protect = "tls"
+trust = "/etc/ssl/roots.pem"
+expect = ["shop.example.org"]
+server_name = "shop.example.org"
+)";
+
+TEST(Config, EverythingItMaySayIsDecoded) {
+  Decoded decoded = decode(kWhole, "node.toml", "/etc/cipherway");
+  for (const Problem& problem : decoded.problems) ADD_FAILURE() << problem.to_string();
+  ASSERT_TRUE(decoded.node);
+  const Node& node = *decoded.node;
+  EXPECT_EQ(node.state.value, "/etc/cipherway/state");
+  EXPECT_EQ(node.user.value, "cipherway");
+  EXPECT_EQ(node.workers, 2U);
+  EXPECT_EQ(node.directory, "/etc/cipherway");
+
+  ASSERT_EQ(node.identities.size(), 1U);
+  const Identity* identity = node.identity("storefront");
+  ASSERT_NE(identity, nullptr);
+  ASSERT_EQ(identity->names.size(), 2U);
+  EXPECT_EQ(identity->names[1].value, "shop.example.org");
+  EXPECT_EQ(identity->names[1].at.to_string(), "node.toml:7:45");
+  EXPECT_EQ(identity->certificate.value, "/etc/cipherway/storefront.pem");
+  EXPECT_EQ(identity->key.value, "/keys/storefront.key");
+  EXPECT_EQ(identity->trust->value, "/etc/cipherway/bundle.pem");
+  EXPECT_EQ(node.identity("nobody"), nullptr);
+
+  ASSERT_EQ(node.channels.size(), 2U);
+  const Channel& orders = node.channels[0];
+  EXPECT_EQ(orders.name.value, "orders");
+  EXPECT_EQ(orders.from.listen.value.to_string(), "0.0.0.0:8443");
+  EXPECT_EQ(orders.from.protect.value, Protect::MutualTls);
+  EXPECT_EQ(orders.from.identity->value, "storefront");
+  ASSERT_EQ(orders.from.allow.size(), 2U);
+  EXPECT_EQ(orders.from.allow[1].value, "spiffe://example.org/batch/*");
+  EXPECT_EQ(orders.from.minimum_version, TlsVersion::Tls12);
+  ASSERT_EQ(orders.from.alpn.size(), 2U);
+  EXPECT_EQ(orders.from.alpn[1].value, "http/1.1");
+  EXPECT_EQ(orders.to.protect.value, Protect::None);
+  ASSERT_EQ(orders.to.targets.size(), 2U);
+  EXPECT_EQ(orders.to.targets[0].value.to_string(), "127.0.0.1:8080");
+  EXPECT_EQ(orders.to.targets[1].value.to_string(), "unix:/etc/cipherway/run/app.sock");
+  EXPECT_EQ(orders.timeouts.handshake, std::chrono::milliseconds(500));
+  EXPECT_EQ(orders.timeouts.connect, std::chrono::seconds(2));
+  EXPECT_EQ(orders.timeouts.idle, std::chrono::minutes(5));
+  EXPECT_EQ(orders.timeouts.drain, std::chrono::hours(1));
+  EXPECT_EQ(orders.limits.connections, 7U);
+  EXPECT_EQ(orders.limits.handshakes, 3U);
+
+  const Channel& out = node.channels[1];
+  EXPECT_EQ(out.from.listen.value.to_string(), "[::1]:8081");
+  EXPECT_FALSE(out.from.identity);
+  EXPECT_EQ(out.to.protect.value, Protect::Tls);
+  EXPECT_EQ(out.to.minimum_version, TlsVersion::Tls13);
+  EXPECT_EQ(out.to.trust->value, "/etc/ssl/roots.pem");
+  EXPECT_EQ(out.to.expect[0].value, "shop.example.org");
+  EXPECT_EQ(out.to.server_name->value, "shop.example.org");
+  EXPECT_EQ(out.timeouts.connect, std::chrono::seconds(5));
+  EXPECT_EQ(out.limits.connections, 10'000U);
+}
+
+TEST(Config, ThreeMistakesAreNamedInOneGoInTheOrderOfTheFile) {
+  Decoded decoded = decode(R"([node]
+state = 5
+
+[[channel]]
+name = "x"
+from = { listen = "127.0.0.1:99999", protect = "mutul-tls" }
+to = { targets = ["127.0.0.1:80"], protect = "none" }
+)",
+                           "bad.toml", "/etc");
+  EXPECT_FALSE(decoded.node);
+  ASSERT_EQ(decoded.problems.size(), 3U);
+  EXPECT_EQ(decoded.problems[0].to_string(), "bad.toml:2:9: node: state is a string, not an integer");
+  EXPECT_EQ(decoded.problems[1].at.to_string(), "bad.toml:6:19");
+  EXPECT_EQ(decoded.problems[2].to_string(),
+            "bad.toml:6:48: channel \"x\": from.protect is \"mutul-tls\"; did you mean \"mutual-tls\"?");
+}
+
+}  // namespace
+}  // namespace cipherway::config

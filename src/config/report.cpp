@@ -1,0 +1,34 @@
+#include "config/report.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace cipherway::config {
+
+namespace {
+/// Finding stops being worth memory long before sorting and cutting: a hostile file could hold a problem every few
+/// bytes.
+constexpr std::size_t kMostKept = 10 * kMostProblems;
+}  // namespace
+
+std::string Place::to_string() const {
+  return file + ":" + std::to_string(line) + ":" + std::to_string(column);
+}
+
+std::string Problem::to_string() const {
+  std::string text = at.to_string() + ": " + what;
+  if (because) text += " (see " + because->to_string() + ")";
+  return text;
+}
+
+void Report::add(const Place& at, std::string what, std::optional<Place> because) {
+  if (problems_.size() < kMostKept) problems_.push_back(Problem{at, std::move(what), std::move(because)});
+}
+
+std::vector<Problem> Report::take() && {
+  std::ranges::stable_sort(problems_, {}, [](const Problem& p) { return std::tuple(p.at.line, p.at.column); });
+  if (problems_.size() > kMostProblems) problems_.resize(kMostProblems);
+  return std::move(problems_);
+}
+
+}  // namespace cipherway::config
