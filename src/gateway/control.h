@@ -5,7 +5,10 @@
 
 /// What the supervisor and a gateway worker say to each other, in frames (event/frame_socket.h) over the socket pair
 /// that the worker inherits as descriptor 3. The supervisor speaks first; the worker parses nothing else than this and
-/// its connections.
+/// its connections. The end of this socket means that the supervisor is gone: the worker exits at once.
+///
+/// The worker is started as `cipherway gateway-worker --index N [--user UID:GID] [--log-level LEVEL]`, where `--user`
+/// says whom to become before the first frame is read (given when the supervisor is root).
 namespace cipherway::gateway {
 
 inline constexpr int kControlDescriptor = 3;
@@ -18,7 +21,7 @@ enum class Order : std::uint8_t {
   /// A sealed memfd with a config::Snapshot. The worker switches all channels over at once, answers Configured with the
   /// same id, and closes the listeners of channels that are gone; their connections live on and drain.
   Configure = 2,
-  /// There is a (new) keyholder: make a socket pair and send one end back as Keyholder.
+  /// There is a (new) keyholder: make a socket pair and send one end back as Keyholder, with the same id.
   NewKeyholder = 3,
   /// Stop accepting, let connections end, then exit 0; the payload is a u32: after so many milliseconds exit 1.
   Drain = 4,
@@ -28,7 +31,7 @@ enum class Order : std::uint8_t {
 
 /// Worker to supervisor.
 enum class Answer : std::uint8_t {
-  /// The worker's end of a new socket pair for the keyholder to serve, as the frame's descriptor.
+  /// The keyholder's end of a new socket pair, as the frame's descriptor; the id is NewKeyholder's.
   Keyholder = 65,
   /// Payload: empty if the snapshot of this id is in force, else the reason why it is not.
   Configured = 66,
