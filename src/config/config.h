@@ -12,12 +12,12 @@
 /// and the patterns make sense is for the node, which reports in the same form (`Problem`).
 namespace cipherway::config {
 
-/// Where in a file something stands; lines and columns count from 1.
+/// Where in a file something stands; lines and columns count from 1. Line 0 is the file as a whole.
 struct Place {
   std::string file;
   unsigned line = 0;
   unsigned column = 0;
-  std::string to_string() const;  // "node.toml:14:3"
+  std::string to_string() const;  // "node.toml:14:3", "node.toml"
 };
 
 template <class T>

@@ -12,6 +12,7 @@ constexpr std::size_t kMostKept = 10 * kMostProblems;
 }  // namespace
 
 std::string Place::to_string() const {
+  if (line == 0) return file;
   return file + ":" + std::to_string(line) + ":" + std::to_string(column);
 }
 
