@@ -90,7 +90,7 @@ TEST(Prepared, MissingFilesAreKeptApart) {
   EXPECT_EQ(texts(prepared.error().problems), Texts{});
   EXPECT_EQ(texts(prepared.error().missing),
             (Texts{"node.toml:6:15: identity \"shop\": certificate: there is no file /d/shop.pem",
-                   "node.toml:23:67: channel \"web\": to.trust: there is no file /d/roots.pem"}));
+                   "node.toml:23:60: channel \"web\": to.trust: there is no file /d/roots.pem"}));
 }
 
 TEST(Prepared, FilesThatAreNoCertificatesAreNamed) {
@@ -134,7 +134,7 @@ TEST(Prepared, PatternsThatAreNoneAreNamedAtTheirPlace) {
   auto prepared = prepare(wrong);
   ASSERT_FALSE(prepared);
   ASSERT_EQ(prepared.error().problems.size(), 1U);
-  EXPECT_TRUE(prepared.error().problems[0].to_string().starts_with("node.toml:12:96: channel \"in\": allow: "))
+  EXPECT_TRUE(prepared.error().problems[0].to_string().starts_with("node.toml:12:86: channel \"in\": allow: "))
       << prepared.error().problems[0].to_string();
 }
 
