@@ -1,34 +1,17 @@
 #include "base/secret_bytes.h"
 
-#include <sys/mman.h>
+#include "base/secret_pages.h"
+
 #include <unistd.h>
 
-#include <atomic>
 #include <cstring>
 #include <utility>
 
 namespace cipherway {
 
-namespace {
-
-std::atomic<bool> every_page_locked{true};
-
-std::size_t whole_pages(std::size_t size) {
-  static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  return (size + page - 1) / page * page;
-}
-
-}  // namespace
-
 SecretBytes::SecretBytes(std::size_t size) : size_(size) {
   if (size == 0) return;
-  std::size_t length = whole_pages(size);
-  void* memory = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) broken("no memory for a secret");
-  if (::madvise(memory, length, MADV_DONTDUMP) != 0) broken("cannot keep a secret out of core dumps");
-  if (::madvise(memory, length, MADV_WIPEONFORK) != 0) broken("cannot keep a secret from children");
-  if (::mlock(memory, length) != 0) every_page_locked = false;
-  data_ = static_cast<std::uint8_t*>(memory);
+  data_ = static_cast<std::uint8_t*>(map_secret_pages(size));
 }
 
 SecretBytes SecretBytes::copy_of(BytesView bytes) {
@@ -56,7 +39,7 @@ SecretBytes::~SecretBytes() {
 void SecretBytes::release() {
   if (data_ == nullptr) return;
   wipe(data_, size_);
-  ::munmap(data_, whole_pages(size_));
+  unmap_secret_pages(data_, size_);
   data_ = nullptr;
   size_ = 0;
 }
@@ -69,7 +52,11 @@ bool SecretBytes::equals(BytesView other) const {
 }
 
 bool SecretBytes::memory_was_locked() {
-  return every_page_locked;
+  return secret_pages_so_far().all_locked;
+}
+
+bool SecretBytes::memory_was_secret() {
+  return secret_pages_so_far().all_secret;
 }
 
 void wipe(void* memory, std::size_t size) {

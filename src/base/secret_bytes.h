@@ -11,6 +11,9 @@ namespace cipherway {
 /// out of core dumps and of children, and wiped when it is released. There is no copy, no operator<<, no comparison
 /// by ==, and the logger and the formatter refuse it at compile time.
 ///
+/// Where the kernel has memfd_secret (Linux 5.14, on by default since 6.5), not even root reads it through
+/// /proc/PID/mem or ptrace. A forked child has no such memory at all: it may only exec or _exit.
+///
 /// Each SecretBytes takes whole pages: meant for tens of secrets per process, not for one per connection.
 /// Not being able to leave the memory out of dumps aborts; not being able to lock it is remembered
 /// (`memory_was_locked`) and reported by the process that owns it, because small RLIMIT_MEMLOCK limits are common.
@@ -36,6 +39,8 @@ class SecretBytes {
 
   /// Whether every SecretBytes of this process could be locked in memory so far.
   static bool memory_was_locked();
+  /// Whether every SecretBytes of this process is in memory that the kernel shows to nobody else (memfd_secret).
+  static bool memory_was_secret();
 
  private:
   void release();

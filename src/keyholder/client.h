@@ -2,14 +2,12 @@
 
 #include "base/fd.h"
 #include "crypto/key.h"
-#include "crypto/signature.h"
 #include "event/event_loop.h"
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
-#include <unordered_map>
 
 namespace cipherway::keyholder {
 
@@ -24,13 +22,16 @@ class SignatureWaiter {
 };
 
 /// A worker's side of its channel to the keyholder: one socket, requests with ids, one write per loop turn, replies in
-/// any order. When the keyholder is replaced, `reconnect` sends what is still unanswered to the new one.
+/// any order. When the keyholder is replaced, `reconnect` sends what is still unanswered to the new one, and so does it
+/// when the old one is still there.
 /// Lives in gateway workers; one per process.
-class Client final : public event::Watcher {
+class Client {
  public:
   /// `lost` is called (once per loss) when the keyholder closes the socket; the client then waits for `reconnect`.
   Client(event::EventLoop& loop, Fd socket, std::function<void()> lost);
   ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
 
   void reconnect(Fd socket);
   bool connected() const;
@@ -52,17 +53,20 @@ class Client final : public event::Watcher {
     Waiting(Client& client, SignatureWaiter& waiter);
     ~Waiting();
 
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+
    private:
     Client& client_;
+    SignatureWaiter* before_;
   };
 
   /// Fails the waiter's pending signature at once: call the handshake again, and it ends with an error. OpenSSL's ASYNC
   /// jobs must run to their end before their SSL may be freed.
   void abandon(SignatureWaiter& waiter);
 
-  void ready(std::uint32_t events) override;
+  struct State;  // client_state.h: shared with the provider's key objects
 
-  struct State;  // shared with the provider's key objects
  private:
   std::shared_ptr<State> state_;
 };
