@@ -14,6 +14,7 @@ namespace cipherway {
 /// Host names are not addresses: resolving them is somebody else's work.
 class Address {
  public:
+  Address() = default;  ///< no address yet: neither local nor UNIX
   static Result<Address> parse(std::string_view text);
   static Address from_socket(const sockaddr_storage& storage, socklen_t length);
 
@@ -31,7 +32,6 @@ class Address {
   bool operator==(const Address& other) const;
 
  private:
-  Address() = default;
   sockaddr_storage storage_{};
   socklen_t length_ = 0;
 };
