@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string_view>
+
+/// The commands of `cipherway`: one file each, one function each. Nothing registers itself: main.cpp has the table.
+namespace cipherway::cli {
+
+/// Exit statuses that every command keeps to (docs/man/cipherway.1).
+inline constexpr int kDone = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kUsage = 2;
+
+struct Command {
+  std::string_view name;
+  std::string_view help;  ///< one line
+  /// Gets its arguments as main does: argv[0] is the name of the command.
+  int (*run)(int argc, char** argv);
+};
+
+int check(int argc, char** argv);
+
+}  // namespace cipherway::cli
