@@ -99,25 +99,30 @@ class Domain:
                                     path_length=path_length if level == 0 else None)
         return lowest
 
+    def forger(self) -> _Authority:
+        """Somebody with the certificate of the issuing authority, and a key of their own."""
+        return _Authority(self.issuing.certificate, make_key("p256"), self.issuing.above)
+
     def issue(self, *names: str, key: str = "p256", purposes=("server", "client"), starts=-HOUR, ends=HOUR,
-              under: _Authority | None = None, self_signed: bool = False) -> Credential:
+              under: _Authority | None = None, self_signed: bool = False,
+              common_name: str | None = None) -> Credential:
         """A credential for `names`; `starts` and `ends` count from now."""
         self._count += 1
         private = make_key(key)
         under = under or self.issuing
         now = datetime.datetime.utcnow()
         # A subject of its own: an empty one would need a critical subjectAltName.
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"leaf {self._count}")])
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name or f"leaf {self._count}")])
         signer = private if self_signed else under.key
         issuer = subject if self_signed else under.certificate.subject
+        issuer_key = (private if self_signed else under.certificate).public_key()
         builder = (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer)
                    .public_key(private.public_key()).serial_number(x509.random_serial_number())
                    .not_valid_before(now + starts).not_valid_after(now + ends)
                    .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
                    .add_extension(_usage(leaf=True, rsa_key=key.startswith("rsa")), critical=True)
                    .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
-                   .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()),
-                                  critical=False))
+                   .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False))
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName([general_name(n) for n in names]),
                                             critical=False)

@@ -3,10 +3,9 @@
 A refusal counts only if three things hold: the node says why, in its log; no application byte was delivered to
 anybody; and the same with a good peer passes (the control), so the arrangement itself works.
 """
-from . import net
 from .node import Node, channel
-from .servers import Server, answer_with, echo
-from .stream import PlainStream, Refused, TlsStream, Truncated
+from .servers import Server, answer_with
+from .stream import PlainStream, Refused, TlsStream, Truncated, server_context
 
 QUESTION, ANSWER = b"GET /application-data\r\n", b"HTTP/1.0 200 application data\r\n"
 SERVER, CLIENT = "spiffe://example.org/server", "spiffe://example.org/client"
@@ -123,8 +122,7 @@ def check_refusal(event: dict, side: str, reason, detail=None) -> None:
 
 def tls_server(scene, credential, trust=None, **options) -> Server:
     """A TLS server that answers every byte, by another implementation than the node's gateway."""
-    from .stream import server_context
     return scene.server(answer_with(ANSWER), server_context(credential, trust, **options))
 
 
-__all__ = ["ANSWER", "CLIENT", "Door", "Errand", "QUESTION", "SERVER", "check_refusal", "echo", "net", "tls_server"]
+__all__ = ["ANSWER", "CLIENT", "Door", "Errand", "QUESTION", "SERVER", "check_refusal", "tls_server"]

@@ -147,6 +147,21 @@ def answer_with(answer: bytes):
     return behaviour
 
 
+def http(body: bytes):
+    """Answers each HTTP/1.1 request with `body` and closes."""
+    def behaviour(stream, conversation):
+        request = b""
+        while b"\r\n\r\n" not in request:
+            data = stream.recv()
+            if not data:
+                return
+            conversation.take(data)
+            request += data
+        stream.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: "
+                    + str(len(body)).encode() + b"\r\n\r\n" + body)
+    return behaviour
+
+
 def digest_after_eof(stream, conversation) -> None:
     """Reads to the end, then answers with the SHA-256 of it: works only if the return direction outlives the other."""
     digest = hashlib.sha256()
