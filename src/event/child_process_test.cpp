@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <optional>
+#include <sstream>
 
 namespace cipherway::event {
 namespace {
@@ -98,7 +99,12 @@ TEST_F(ChildProcessTest, SignalsAreNeitherBlockedNorIgnoredThere) {
   std::string masks = run("grep -E '^Sig(Blk|Ign)' /proc/self/status | cut -f2 | tr '\\n' ' '");
   std::signal(SIGHUP, old);
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
-  EXPECT_EQ(masks, "0000000000000000 0000000000000000 ");
+  // Signals 32 and 33 are glibc's own: posix_spawn, with which make starts its commands, leaves them ignored.
+  std::istringstream in(masks);
+  std::uint64_t blocked = 1, ignored = 1;
+  in >> std::hex >> blocked >> ignored;
+  EXPECT_EQ(blocked, 0U);
+  EXPECT_EQ(ignored & ~0x1'8000'0000U, 0U);
 }
 
 TEST_F(ChildProcessTest, IsKilledAndReapedWhenDestroyed) {

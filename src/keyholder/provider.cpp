@@ -397,14 +397,16 @@ int initialise(const OSSL_CORE_HANDLE* handle, const OSSL_DISPATCH*, const OSSL_
 }
 
 Result<void> load_provider() {
-  static bool loaded = false;
-  if (loaded) return {};
+  // Both stay loaded as long as the process lives.
+  static OSSL_PROVIDER* standard = nullptr;
+  static OSSL_PROVIDER* ours = nullptr;
+  if (ours != nullptr) return {};
   // Loading any provider explicitly ends the default provider's being loaded by itself.
-  if (OSSL_PROVIDER_load(nullptr, "default") == nullptr) return crypto::fail_openssl("load the default provider");
+  if (standard == nullptr) standard = OSSL_PROVIDER_load(nullptr, "default");
+  if (standard == nullptr) return crypto::fail_openssl("load the default provider");
   if (OSSL_PROVIDER_add_builtin(nullptr, "cipherway", &initialise) != 1 ||
-      OSSL_PROVIDER_load(nullptr, "cipherway") == nullptr)
+      (ours = OSSL_PROVIDER_load(nullptr, "cipherway")) == nullptr)
     return crypto::fail_openssl("load the cipherway provider");
-  loaded = true;
   return {};
 }
 
