@@ -111,5 +111,47 @@ to = { targets = ["127.0.0.1:80"], protect = "none" }
             "bad.toml:6:48: channel \"x\": from.protect is \"mutul-tls\"; did you mean \"mutual-tls\"?");
 }
 
+std::string first_problem(const std::string& text) {
+  Decoded decoded = decode(text, "n", "/d");
+  return decoded.problems.empty() ? "none" : decoded.problems.front().to_string();
+}
+
+TEST(Config, WhatItReadsIsBounded) {
+  EXPECT_EQ(first_problem(std::string((1 << 20) + 1, '\n')), "n:1:1: the file is larger than 1 MiB");
+  std::string deep = "a = " + std::string(100'000, '[');
+  EXPECT_NE(first_problem(deep).find("nested"), std::string::npos) << first_problem(deep).substr(0, 200);
+  std::string dotted = "a";
+  for (int i = 0; i < 200'000; ++i) dotted += ".a";
+  for (const std::string& text :
+       {dotted + " = 1", "[" + dotted + "]", "[[" + dotted + "]]", "x = {" + dotted + " = 1}"})
+    EXPECT_NE(first_problem(text).find("more than 16 dots"), std::string::npos) << first_problem(text).substr(0, 200);
+  // Dots in strings and comments are no dots of names.
+  std::string dots(100, '.');
+  for (const std::string& text :
+       {"# " + dots + "\n", "x = \"" + dots + "\"\n", "x = '" + dots + "'\n", "x = \"\"\"\n" + dots + "\"\"\"\n",
+        "x = \'\'\'\n" + dots + "\'\'\'\n", "x = \"\\\"" + dots + "\"\n"})
+    EXPECT_EQ(first_problem(text).find("dots"), std::string::npos) << text;
+}
+
+TEST(Config, AtMostAHundredProblemsTheFirstOnesFirst) {
+  std::string text = "[node]\nstate = \"s\"\n";
+  for (int i = 0; i < 500; ++i) text += "unknown" + std::to_string(i) + " = 1\n";
+  Decoded decoded = decode(text, "n", "/d");
+  ASSERT_EQ(decoded.problems.size(), 100U);
+  unsigned line = 0;
+  for (const Problem& problem : decoded.problems) {
+    EXPECT_GE(problem.at.line, line);
+    line = problem.at.line;
+  }
+  EXPECT_EQ(decoded.problems.front().at.line, 1U) << "there is no channel";
+}
+
+TEST(Config, AWholeFileIsAPlaceToo) {
+  EXPECT_EQ((Place{"node.toml", 0, 0}).to_string(), "node.toml");
+  EXPECT_EQ((Place{"node.toml", 3, 7}).to_string(), "node.toml:3:7");
+  Problem problem{Place{"n", 1, 2}, "what", Place{"n", 3, 4}};
+  EXPECT_EQ(problem.to_string(), "n:1:2: what (see n:3:4)");
+}
+
 }  // namespace
 }  // namespace cipherway::config

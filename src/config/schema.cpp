@@ -5,9 +5,13 @@ namespace cipherway::config {
 namespace {
 
 constexpr Key kNodeKeys[] = {
-    {.name = "state", .type = Type::Text, .required = true, .remedy = "give a directory for the control socket"},
-    {.name = "user", .type = Type::Text},
-    {.name = "workers", .type = Type::Whole},
+    {.name = "state",
+     .type = Type::Text,
+     .required = true,
+     .remedy = "give a directory for the control socket",
+     .also = "directory dir state_dir"},
+    {.name = "user", .type = Type::Text, .also = "run_as setuid"},
+    {.name = "workers", .type = Type::Whole, .also = "threads processes"},
     {.name = "status", .type = Type::Text, .instead = "ask the node with `cipherway status`"},
 };
 constexpr Section kNode{"[node]", kNodeKeys};
@@ -17,12 +21,14 @@ constexpr Key kIdentityKeys[] = {
     {.name = "certificate",
      .type = Type::Text,
      .required = true,
-     .remedy = "give the PEM file of the certificate chain, leaf first"},
+     .remedy = "give the PEM file of the certificate chain, leaf first",
+     .also = "cert chain cert_file certificate_file certificate_chain"},
     {.name = "key",
      .type = Type::Text,
      .required = true,
-     .remedy = "give the PEM file of the private key; only the keyholder opens it"},
-    {.name = "trust", .type = Type::Text},
+     .remedy = "give the PEM file of the private key; only the keyholder opens it",
+     .also = "private_key key_file private_key_file"},
+    {.name = "trust", .type = Type::Text, .also = "ca cacert ca_cert ca_file ca_bundle bundle roots trust_bundle"},
     {.name = "authority", .type = Type::Text, .instead = "give certificate, key and trust as files"},
     {.name = "acme", .type = Type::Text, .instead = "give certificate, key and trust as files"},
 };
@@ -31,11 +37,19 @@ constexpr Section kIdentity{"[identity.NAME]", kIdentityKeys};
 constexpr std::string_view kProtectRemedy = "say \"tls\", \"mutual-tls\" or \"none\"";
 
 constexpr Key kFromKeys[] = {
-    {.name = "listen", .type = Type::Text, .required = true, .remedy = "give HOST:PORT, [IPV6]:PORT or unix:PATH"},
-    {.name = "protect", .type = Type::Text, .required = true, .remedy = kProtectRemedy},
+    {.name = "listen",
+     .type = Type::Text,
+     .required = true,
+     .remedy = "give HOST:PORT, [IPV6]:PORT or unix:PATH",
+     .also = "bind address port accept"},
+    {.name = "protect",
+     .type = Type::Text,
+     .required = true,
+     .remedy = kProtectRemedy,
+     .also = "tls mode encrypt encryption"},
     {.name = "identity", .type = Type::Text},
-    {.name = "allow", .type = Type::Texts},
-    {.name = "minimum_version", .type = Type::Text},
+    {.name = "allow", .type = Type::Texts, .also = "expect allowed clients peers"},
+    {.name = "minimum_version", .type = Type::Text, .also = "min_version tls_version minimum version"},
     {.name = "alpn", .type = Type::Texts},
     {.name = "allow_plaintext", .type = Type::Flag},
 };
@@ -45,13 +59,18 @@ constexpr Key kToKeys[] = {
     {.name = "targets",
      .type = Type::Texts,
      .required = true,
-     .remedy = "give a list of HOST:PORT, [IPV6]:PORT or unix:PATH"},
-    {.name = "protect", .type = Type::Text, .required = true, .remedy = kProtectRemedy},
+     .remedy = "give a list of HOST:PORT, [IPV6]:PORT or unix:PATH",
+     .also = "target connect backend backends upstream upstreams server servers address"},
+    {.name = "protect",
+     .type = Type::Text,
+     .required = true,
+     .remedy = kProtectRemedy,
+     .also = "tls mode encrypt encryption"},
     {.name = "identity", .type = Type::Text},
-    {.name = "expect", .type = Type::Texts},
-    {.name = "trust", .type = Type::Text},
-    {.name = "server_name", .type = Type::Text},
-    {.name = "minimum_version", .type = Type::Text},
+    {.name = "expect", .type = Type::Texts, .also = "allow expected verify peers names"},
+    {.name = "trust", .type = Type::Text, .also = "ca cacert ca_cert ca_file ca_bundle bundle roots trust_bundle"},
+    {.name = "server_name", .type = Type::Text, .also = "sni servername hostname host"},
+    {.name = "minimum_version", .type = Type::Text, .also = "min_version tls_version minimum version"},
     {.name = "alpn", .type = Type::Texts},
     {.name = "allow_plaintext", .type = Type::Flag},
     {.name = "balance", .type = Type::Text, .instead = "targets are tried in the order in which they are written"},
@@ -67,7 +86,7 @@ constexpr Key kTimeoutKeys[] = {
 constexpr Section kTimeouts{"[[channel]] timeouts", kTimeoutKeys};
 
 constexpr Key kLimitKeys[] = {
-    {.name = "connections", .type = Type::Whole},
+    {.name = "connections", .type = Type::Whole, .also = "max_connections maxconn"},
     {.name = "handshakes", .type = Type::Whole},
 };
 constexpr Section kLimits{"[[channel]] limits", kLimitKeys};

@@ -26,6 +26,9 @@ struct Key {
   bool required = false;
   /// What to write: completes "KEY is missing; ".
   std::string_view remedy = "";
+  /// Words that other programs, or the other side of a channel, have for this, separated by spaces: whoever writes one
+  /// is told the word that it has here.
+  std::string_view also = "";
   /// Of tables: what stands in them.
   const Section* section = nullptr;
   /// Not empty for words of the design that this version does not carry: what to do instead.

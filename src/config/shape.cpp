@@ -2,6 +2,8 @@
 
 #include "config/words.h"
 
+#include <algorithm>
+
 namespace cipherway::config {
 
 namespace {
@@ -74,6 +76,15 @@ class Shape {
     return nullptr;
   }
 
+  static bool has_word(std::string_view words, std::string_view word) {
+    while (!words.empty()) {
+      std::string_view first = words.substr(0, words.find(' '));
+      if (first == word) return true;
+      words.remove_prefix(std::min(words.size(), first.size() + 1));
+    }
+    return false;
+  }
+
   void unknown(const Located<std::string>& name, const Section& section, const Path& path) {
     std::vector<std::string_view> words;
     for (const Key& key : section.keys)
@@ -81,6 +92,8 @@ class Shape {
     std::string what =
         (path.subject.empty() ? "" : path.subject + ": ") + "unknown key " + quoted(path.prefix + name.value);
     std::string suggestion = did_you_mean(name.value, words);
+    for (const Key& key : section.keys)
+      if (has_word(key.also, name.value)) suggestion = "; here it is called " + quoted(key.name);
     if (suggestion.empty()) suggestion = "; known here are " + listed(words);
     report_.add(name.at, what + suggestion);
   }
