@@ -33,7 +33,7 @@ class Launch {
         parent_(::getpid()),
         arguments_(start.arguments),
         environment_(start.environment) {
-    arguments_.insert(arguments_.begin(), start.program);
+    arguments_.insert(arguments_.begin(), start.name.empty() ? start.program : start.name);
     argv_ = pointers(arguments_);
     envp_ = pointers(environment_);
     for (auto& [ours, theirs] : start.descriptors) first_free_ = std::max({first_free_, theirs + 1, 3});

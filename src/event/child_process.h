@@ -15,7 +15,8 @@ namespace cipherway::event {
 /// What a program is started with. Nothing else is inherited: every descriptor that is not listed is closed, the
 /// environment is exactly `environment`, and no signal is blocked or ignored.
 struct ProgramStart {
-  std::string program;                 ///< path; also argv[0]
+  std::string program;                 ///< path
+  std::string name;                    ///< argv[0]; empty: the path
   std::vector<std::string> arguments;  ///< after the program's name
   std::vector<std::string> environment;
   /// Descriptors to pass (ours, the number it has there). They stay ours; 0 becomes /dev/null unless listed.

@@ -90,6 +90,10 @@ TEST_F(ChildProcessTest, TheEnvironmentIsExactlyWhatIsListed) {
   ::unsetenv("SSLKEYLOGFILE");
 }
 
+TEST_F(ChildProcessTest, ANameStandsInForThePathInArgumentZero) {
+  EXPECT_EQ(run("tr '\\0' ' ' < /proc/$$/cmdline", {.name = "shell"}).substr(0, 9), "shell -c ");
+}
+
 TEST_F(ChildProcessTest, SignalsAreNeitherBlockedNorIgnoredThere) {
   sigset_t set, before;
   sigemptyset(&set);
