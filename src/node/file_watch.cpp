@@ -10,9 +10,14 @@ FileWatch::FileWatch(event::EventLoop& loop, Clock::duration period, std::functi
     : period_(period), changed_(std::move(changed)), timer_(loop, [this] { look(); }) {}
 
 void FileWatch::watch(std::vector<std::string> paths) {
-  paths_ = std::move(paths);
-  known_ = seen_ = fingerprint();
   timer_.set_after(period_);
+  if (paths == paths_) return;
+  paths_ = std::move(paths);
+  remember();
+}
+
+void FileWatch::remember() {
+  known_ = seen_ = fingerprint();
 }
 
 void FileWatch::look() {

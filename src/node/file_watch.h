@@ -15,8 +15,10 @@ class FileWatch {
  public:
   FileWatch(event::EventLoop& loop, Clock::duration period, std::function<void()> changed);
 
-  /// From now on these files, as they are now.
+  /// From now on these files. Changes count from now, or from the last `remember` if it knew the same files.
   void watch(std::vector<std::string> paths);
+  /// Takes the files as they are now for known.
+  void remember();
 
  private:
   void look();

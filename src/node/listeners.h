@@ -1,0 +1,42 @@
+#pragma once
+
+#include "base/fd.h"
+#include "config/config.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace cipherway::node {
+
+/// The listening sockets of a config, one a channel. They live in the supervisor, so that a connection waits in the
+/// kernel's queue while workers come and go. A UNIX socket's name is removed when the last set that has it goes.
+class Listeners {
+ public:
+  /// A socket for every channel: the one that `existing` has for the same address, else a new one. All that cannot be
+  /// opened are reported, each at the place of its `listen`.
+  static std::expected<Listeners, std::vector<config::Problem>> open(const config::Node& node,
+                                                                     const Listeners& existing);
+
+  class Socket {
+   public:
+    Socket(Address address, Fd fd) : address_(std::move(address)), fd_(std::move(fd)) {}
+    ~Socket();
+    Socket(const Socket&) = delete;
+    Socket& operator=(const Socket&) = delete;
+    const Address& address() const { return address_; }
+    const Fd& fd() const { return fd_; }
+
+   private:
+    Address address_;
+    Fd fd_;
+  };
+  using ByChannel = std::map<std::string, std::shared_ptr<const Socket>>;
+  const ByChannel& by_channel() const { return by_channel_; }
+
+ private:
+  ByChannel by_channel_;
+};
+
+}  // namespace cipherway::node

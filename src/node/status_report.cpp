@@ -1,0 +1,188 @@
+#include "node/status_report.h"
+
+#include "crypto/key.h"
+
+#include <nlohmann/json.hpp>
+
+namespace cipherway::node {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// What a worker said, or nothing if it is not an object: a worker that was taken over may say anything.
+std::map<unsigned, Json> parse(const std::map<unsigned, std::string>& workers) {
+  std::map<unsigned, Json> out;
+  for (const auto& [index, text] : workers) {
+    Json report = Json::parse(text, nullptr, false);
+    if (report.is_object()) out[index] = std::move(report);
+  }
+  return out;
+}
+
+const Json& member(const Json& object, const char* name, const Json& otherwise) {
+  auto found = object.find(name);
+  return found != object.end() ? *found : otherwise;
+}
+
+Json list(const Json& object, const char* name) {
+  const Json none = Json::array();
+  const Json& value = member(object, name, none);
+  return value.is_array() ? value : none;
+}
+
+std::string text(const Json& object, const char* name) {
+  const Json none = "";
+  const Json& value = member(object, name, none);
+  return value.is_string() ? value.get<std::string>() : "";
+}
+
+/// Adds every whole number of `more` to the field of the same name.
+void add_up(Json& sums, const Json& more) {
+  for (const auto& [key, value] : more.items()) {
+    if (!value.is_number_integer()) continue;
+    std::int64_t before = sums.contains(key) && sums[key].is_number_integer() ? sums[key].get<std::int64_t>() : 0;
+    sums[key] = before + value.get<std::int64_t>();
+  }
+}
+
+Json process(const ProcessFacts& facts) {
+  return {{"process", facts.name}, {"pid", facts.pid}, {"user", facts.user}, {"since", to_rfc3339(facts.since)}};
+}
+
+Json processes(const NodeFacts& facts, const std::map<unsigned, Json>& workers,
+               const std::optional<keyholder::Status>& keyholder) {
+  Json out = Json::array({process(facts.supervisor)});
+  if (facts.keyholder) {
+    Json row = process(*facts.keyholder);
+    if (keyholder) {
+      row["sandbox"] = {{"seccomp", keyholder->syscalls_restricted}, {"landlock", keyholder->landlock_version}};
+      row["sealed"] = keyholder->sealed;
+      row["memory_locked"] = keyholder->memory_locked;
+      row["memory_secret"] = keyholder->memory_secret;
+      row["peers_dropped"] = keyholder->peers_dropped;
+    }
+    out.push_back(std::move(row));
+  }
+  for (const auto& [index, worker] : facts.workers) {
+    Json row = process(worker);
+    if (auto said = workers.find(index); said != workers.end() && said->second.contains("sandbox"))
+      row["sandbox"] = said->second["sandbox"];
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+Json side(const config::Side& from) {
+  Json out = {{"protect", config::to_string(from.protect.value)}};
+  if (from.identity) out["identity"] = from.identity->value;
+  return out;
+}
+
+Json channels(const NodeFacts& facts, const std::map<unsigned, Json>& workers) {
+  Json out = Json::array();
+  for (const gateway::PreparedChannel& channel : facts.prepared->channels) {
+    const config::Channel& config = channel.config;
+    Json to = side(config.to);
+    for (const auto& target : config.to.targets) to["targets"].push_back(target.value.to_string());
+    Json row = {{"name", config.name.value},
+                {"listen", config.from.listen.value.to_string()},
+                {"from", side(config.from)},
+                {"to", std::move(to)}};
+    for (const char* counter : {"open", "total", "handshaking", "full", "resumed", "refused", "failed", "bytes_in",
+                                "bytes_out", "target_full", "target_resumed"})
+      row[counter] = 0;
+    for (const auto& [index, report] : workers)
+      for (const Json& said : list(report, "channels"))
+        if (said.is_object() && text(said, "name") == config.name.value) add_up(row, said);
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+Json sessions(const Json& channels) {
+  Json out = {{"open", 0}, {"handshaking", 0}, {"full", 0}, {"resumed", 0}, {"refused", 0}, {"failed", 0}};
+  for (const Json& channel : channels)
+    for (auto& [key, sum] : out.items()) sum = sum.get<std::int64_t>() + channel[key].get<std::int64_t>();
+  return out;
+}
+
+Json identities(const NodeFacts& facts, const std::optional<keyholder::Status>& keyholder) {
+  Json out = Json::array();
+  for (const auto& [name, identity] : facts.prepared->identities) {
+    const identity::Certificate& leaf = identity.chain.leaf();
+    Json names = Json::array();
+    for (const identity::Name& each : leaf.names()) names.push_back(each.text);
+    Json row = {{"name", name},
+                {"names", std::move(names)},
+                {"subject", leaf.subject()},
+                {"issuer", leaf.issuer()},
+                {"serial", leaf.serial()},
+                {"not_before", to_rfc3339(leaf.not_before())},
+                {"not_after", to_rfc3339(leaf.not_after())},
+                {"certificate", identity.config.certificate.value}};
+    for (const auto& held : keyholder ? keyholder->identities : std::vector<keyholder::Status::Identity>{}) {
+      if (held.name != name) continue;
+      row["key"] = {{"type", crypto::to_string(held.type)},
+                    {"process", "keyholder"},
+                    {"pid", keyholder->pid},
+                    {"signatures", held.signatures},
+                    {"refused", held.refused}};
+    }
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+/// Which process can read which key: only from what the processes themselves say they hold.
+Json exposure(const NodeFacts& facts, const std::map<unsigned, Json>& workers,
+              const std::optional<keyholder::Status>& keyholder) {
+  Json out = Json::array();
+  auto row = [&](std::string key, std::string process, pid_t pid, std::string lifetime) {
+    out.push_back(
+        {{"key", std::move(key)}, {"process", std::move(process)}, {"pid", pid}, {"lifetime", std::move(lifetime)}});
+  };
+  if (keyholder) {
+    const char* lifetime = "until the node stops or reloads";
+    for (const auto& identity : keyholder->identities)
+      row("private key of " + identity.name, "keyholder", keyholder->pid, lifetime);
+    for (const std::string& service : keyholder->services)
+      row("ticket root of " + service, "keyholder", keyholder->pid, lifetime);
+  }
+  for (const auto& [index, report] : workers) {
+    auto known = facts.workers.find(index);
+    if (known == facts.workers.end()) continue;
+    for (const Json& held : list(report, "keys"))
+      if (held.is_object()) row(text(held, "key"), known->second.name, known->second.pid, text(held, "lifetime"));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string status_report(const NodeFacts& facts, const std::map<unsigned, std::string>& worker_texts,
+                          const std::optional<keyholder::Status>& keyholder) {
+  std::map<unsigned, Json> workers = parse(worker_texts);
+  Json silent = Json::array();
+  if (facts.keyholder && !keyholder) silent.push_back(facts.keyholder->name);
+  for (const auto& [index, worker] : facts.workers)
+    if (!workers.contains(index)) silent.push_back(worker.name);
+
+  Json out = {{"node",
+               {{"version", CIPHERWAY_VERSION},
+                {"config", facts.config},
+                {"phase", facts.phase},
+                {"pid", facts.supervisor.pid},
+                {"since", to_rfc3339(facts.supervisor.since)},
+                {"generation", facts.generation},
+                {"configured", to_rfc3339(facts.configured)}}},
+              {"processes", processes(facts, workers, keyholder)},
+              {"silent", std::move(silent)}};
+  out["channels"] = facts.prepared != nullptr ? channels(facts, workers) : Json::array();
+  out["sessions"] = sessions(out["channels"]);
+  out["identities"] = facts.prepared != nullptr ? identities(facts, keyholder) : Json::array();
+  out["exposure"] = exposure(facts, workers, keyholder);
+  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace cipherway::node

@@ -1,0 +1,172 @@
+#include "node/supervisor.h"
+
+#include "base/log.h"
+#include "node/service_notice.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+namespace cipherway::node {
+
+namespace {
+
+constexpr std::chrono::seconds kWatchPeriod{1};
+/// How much longer than their limit workers may take to end when it is reached.
+constexpr std::chrono::seconds kGrace{2};
+
+/// Workers inherit it: every connection takes two descriptors.
+void allow_as_many_descriptors_as_possible() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+Supervisor::Supervisor(event::EventLoop& loop, SupervisorOptions options)
+    : loop_(loop),
+      options_(std::move(options)),
+      change_limit_(loop, [this] { change_took_too_long(); }),
+      keyholder_restart_(loop,
+                         [this] {
+                           if (Result<void> raised = raise_keyholder(*current_); !raised) {
+                             log::error("keyholder.failed", {{"reason", raised.error()}});
+                             raise_keyholder_later(Clock::duration::zero());
+                           }
+                         }),
+      stop_limit_(loop, [this] { stop_now("the drain limit is reached"); }) {}
+
+Supervisor::~Supervisor() = default;
+
+Result<void> Supervisor::start(Loaded first) {
+  const config::Node& config = first.prepared.config;
+  if (options_.log_file) {
+    log_ = TRY(LogFile::open(loop_, *options_.log_file));
+    log::set_output(log_->descriptor());
+  }
+  state_ = TRY(StateDirectory::hold(config.state.value));
+  worker_setting_ = {.program = options_.worker_program, .log_level = options_.log_level};
+  keyholder_setting_ = {.program = options_.keyholder_program, .log_level = options_.log_level};
+  if (keyholder_setting_.program.empty()) keyholder_setting_.program = TRY(find_keyholder_program());
+  if (log_) worker_setting_.log = keyholder_setting_.log = log_->for_children();
+  if (::geteuid() == 0)
+    worker_setting_.user = keyholder_setting_.user =
+        TRY_IN(config.user.at.to_string() + ": user", find_user(config.user.value));
+  allow_as_many_descriptors_as_possible();
+
+  signals_.emplace(loop_, std::initializer_list<int>{SIGHUP, SIGTERM, SIGINT, SIGUSR1},
+                   [this](int signal) { signalled(signal); });
+  auto control = Address::parse("unix:" + control_socket_path(state_->path()));
+  if (!control) return std::unexpected(std::move(control).error());
+  status_ = std::make_unique<StatusService>(
+      loop_, TRY(listen_on(*control, 16)),
+      StatusService::Sources{.facts = [this] { return facts(); },
+                             .ask = [this](std::uint32_t id) { return ask_for_status(id); }});
+  file_watch_ = std::make_unique<FileWatch>(loop_, kWatchPeriod, [this] {
+    log::info("node.files.changed");
+    reload();
+  });
+  log::info("node.starting", {{"config", options_.config}, {"version", CIPHERWAY_VERSION}});
+  // From inside the loop, so that a change that fails can stop it.
+  loop_.at_turn_end([this, loaded = std::make_shared<Loaded>(std::move(first))] { begin_change(std::move(*loaded)); });
+  return {};
+}
+
+void Supervisor::signalled(int signal) {
+  switch (signal) {
+    case SIGHUP: return reload();
+    case SIGUSR1:
+      if (!log_) return log::info("log.kept", {{"reason", "there is no --log file to reopen"}});
+      if (Result<void> reopened = log_->reopen(); !reopened)
+        return log::error("log.reopen.failed", {{"reason", reopened.error()}});
+      return log::info("log.reopened");
+    default:
+      if (phase_ == Phase::Stopping) return stop_now("a second signal");
+      return stop();
+  }
+}
+
+void Supervisor::stop() {
+  phase_ = Phase::Stopping;
+  std::chrono::milliseconds most = current_ ? current_->drain() : std::chrono::milliseconds(0);
+  log::info("node.stopping", {{"drain_ms", most.count()}});
+  tell_service_manager("STOPPING=1");
+  change_limit_.cancel();
+  keyholder_restart_.cancel();
+  file_watch_.reset();
+  if (change_) listeners_ = Listeners();
+  change_.reset();
+  rising_.reset();
+  listeners_ = Listeners();
+  for (auto& place : places_) {
+    place->restart.cancel();
+    if (place->process) place->process->drain(most);
+  }
+  stop_limit_.set_after(most + kGrace);
+  finish_if_all_ended();
+}
+
+void Supervisor::stop_now(const char* reason) {
+  log::warn("node.stopped.early", {{"reason", reason}});
+  exit_code_ = 1;
+  for (auto& place : places_)
+    if (place->process) place->process->kill();
+  if (std::ranges::none_of(places_, [](auto& place) { return place->process != nullptr; })) loop_.stop();
+}
+
+void Supervisor::finish_if_all_ended() {
+  if (phase_ != Phase::Stopping) return;
+  if (std::ranges::any_of(places_, [](auto& place) { return place->process != nullptr; })) return;
+  if (keyholder_) let_end(std::move(keyholder_));
+  if (!ending_.empty()) return stop_limit_.set_after(kGrace);
+  log::info("node.stopped", {{"code", exit_code_}});
+  ::unlink(control_socket_path(state_->path()).c_str());
+  loop_.stop();
+}
+
+void Supervisor::let_end(std::unique_ptr<KeyholderProcess> keyholder) {
+  keyholder->dismiss();
+  ending_.push_back(std::move(keyholder));
+}
+
+NodeFacts Supervisor::facts() const {
+  NodeFacts out;
+  out.config = options_.config;
+  out.phase = phase_ == Phase::Stopping   ? "stopping"
+              : phase_ == Phase::Starting ? "starting"
+              : change_                   ? "reloading"
+                                          : "serving";
+  out.configured = configured_at_;
+  if (current_) {
+    out.generation = current_->number;
+    out.prepared = &current_->loaded.prepared;
+  }
+  out.supervisor = {"supervisor", ::getpid(), user_name(::geteuid()), since_};
+  if (keyholder_)
+    out.keyholder = {"keyholder", keyholder_->pid(), user_of_process(keyholder_->pid()), keyholder_->started()};
+  for (const auto& place : places_)
+    if (place->process && !place->leaving)
+      out.workers[place->index] = {place->name(), place->process->pid(), user_of_process(place->process->pid()),
+                                   place->process->started()};
+  return out;
+}
+
+std::size_t Supervisor::ask_for_status(std::uint32_t id) {
+  std::size_t asked = 0;
+  if (keyholder_) {
+    keyholder_->ask_for_status(id);
+    ++asked;
+  }
+  for (const auto& place : places_) {
+    if (!place->process || place->leaving) continue;
+    place->process->ask_for_status(id);
+    ++asked;
+  }
+  return asked;
+}
+
+}  // namespace cipherway::node
