@@ -12,11 +12,13 @@ inline constexpr int kUsage = 2;
 
 struct Command {
   std::string_view name;
-  std::string_view help;  ///< one line
+  std::string_view help;  ///< one line; empty: for the node itself, not for people, and not listed
   /// Gets its arguments as main does: argv[0] is the name of the command.
   int (*run)(int argc, char** argv);
 };
 
 int check(int argc, char** argv);
+int run_node(int argc, char** argv);
+int status(int argc, char** argv);
 
 }  // namespace cipherway::cli

@@ -11,15 +11,19 @@ namespace {
 
 constexpr Command kCommands[] = {
     {"check", "say what is wrong with configs, all of it at once", &check},
+    {"run", "run a node", &run_node},
+    {"status", "show how a running node is doing, and which process holds which key", &status},
 };
 
 void print_help(std::FILE* out) {
   std::fputs("Cipherway encrypts data in motion between unchanged programs.\n\nusage: cipherway COMMAND ...\n\n", out);
   std::size_t widest = 0;
   for (const Command& command : kCommands) widest = std::max(widest, command.name.size());
-  for (const Command& command : kCommands)
+  for (const Command& command : kCommands) {
+    if (command.help.empty()) continue;
     std::fprintf(out, "  %-*s  %.*s\n", static_cast<int>(widest), command.name.data(),
                  static_cast<int>(command.help.size()), command.help.data());
+  }
   std::fputs("\n  cipherway COMMAND --help says more; cipherway --version says which this is.\n", out);
 }
 
@@ -41,7 +45,8 @@ int run(int argc, char** argv) {
     return kUsage;
   }
   std::vector<std::string_view> names;
-  for (const Command& command : kCommands) names.push_back(command.name);
+  for (const Command& command : kCommands)
+    if (!command.help.empty()) names.push_back(command.name);
   std::string what = "there is no command " + config::quoted(name) + config::did_you_mean(name, names);
   std::fprintf(stderr, "cipherway: %s\ncipherway --help lists the commands\n", what.c_str());
   return kUsage;
