@@ -72,7 +72,11 @@ Result<SecretBytes> read_secret_file(const std::string& path, std::size_t most) 
   return content;
 }
 
-Result<void> write_file(const std::string& path, BytesView content, unsigned mode) {
+namespace {
+
+enum class Existing { Replace, Keep };
+
+Result<void> write_whole(const std::string& path, BytesView content, unsigned mode, Existing existing) {
   std::string temporary = path + ".XXXXXX";
   Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) return fail_errno("create a file beside " + path);
@@ -90,8 +94,27 @@ Result<void> write_file(const std::string& path, BytesView content, unsigned mod
   }
   if (::fchmod(fd.get(), mode) != 0) return abandon("set the permissions of " + path);
   if (::fsync(fd.get()) != 0) return abandon("write " + path + " to disk");
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return abandon("put " + path + " in place");
+  if (existing == Existing::Replace) {
+    if (::rename(temporary.c_str(), path.c_str()) != 0) return abandon("put " + path + " in place");
+    return {};
+  }
+  // A link is never made over a name that is taken; a rename would be.
+  int linked = ::link(temporary.c_str(), path.c_str());
+  int error = errno;
+  ::unlink(temporary.c_str());
+  if (linked != 0 && error == EEXIST) return fail(ErrorKind::Denied, path + " exists already");
+  if (linked != 0) return fail_errno("put " + path + " in place", error);
   return {};
+}
+
+}  // namespace
+
+Result<void> write_file(const std::string& path, BytesView content, unsigned mode) {
+  return write_whole(path, content, mode, Existing::Replace);
+}
+
+Result<void> write_new_file(const std::string& path, BytesView content, unsigned mode) {
+  return write_whole(path, content, mode, Existing::Keep);
 }
 
 }  // namespace cipherway

@@ -51,5 +51,7 @@ Result<SecretBytes> read_secret_file(const std::string& path, std::size_t most);
 
 /// Writes a file whole or not at all (temporary file, fsync, rename), with the given permission bits.
 Result<void> write_file(const std::string& path, BytesView content, unsigned mode);
+/// The same for a file that must not exist yet: one that does is left as it is, and is a Denied error.
+Result<void> write_new_file(const std::string& path, BytesView content, unsigned mode);
 
 }  // namespace cipherway
