@@ -116,11 +116,13 @@ bool add_subject_key_id(X509* x509) {
          add(x509, NID_subject_key_identifier, id.get(), false);
 }
 
-bool add_authority_key_id(X509* x509, X509* issuer) {
-  const ASN1_OCTET_STRING* id = X509_get0_subject_key_id(issuer);
+/// `issuer` may be the certificate that is being built: its extensions are read one by one, because OpenSSL's own
+/// accessor wants a certificate that is signed.
+bool add_authority_key_id(X509* x509, const X509* issuer) {
   KeyIdHandle authority(AUTHORITY_KEYID_new());
-  if (id == nullptr || !authority) return false;
-  authority->keyid = ASN1_OCTET_STRING_dup(id);
+  if (!authority) return false;
+  authority->keyid =
+      static_cast<ASN1_OCTET_STRING*>(X509_get_ext_d2i(issuer, NID_subject_key_identifier, nullptr, nullptr));
   return authority->keyid != nullptr && add(x509, NID_authority_key_identifier, authority.get(), false);
 }
 

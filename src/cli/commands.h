@@ -17,6 +17,7 @@ struct Command {
   int (*run)(int argc, char** argv);
 };
 
+int authority(int argc, char** argv);
 int check(int argc, char** argv);
 int run_node(int argc, char** argv);
 int status(int argc, char** argv);

@@ -10,6 +10,7 @@ namespace cipherway::cli {
 namespace {
 
 constexpr Command kCommands[] = {
+    {"authority", "make a certificate authority, issue certificates, and show them", &authority},
     {"check", "say what is wrong with configs, all of it at once", &check},
     {"run", "run a node", &run_node},
     {"status", "show how a running node is doing, and which process holds which key", &status},
