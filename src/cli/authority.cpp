@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -305,8 +306,8 @@ int authority(int argc, char** argv) {
   add(app, "issue", "issue a certificate", issue_options, &issue, chosen, doing);
   add(app, "bundle", "print the trust bundle: what verifiers need", bundle_options, &bundle, chosen, doing);
   add(app, "list", "show what was issued", list_options, &list, chosen, doing);
-  if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr) {
-    constexpr std::string_view kNames[] = {"init", "issue", "bundle", "list"};
+  constexpr std::string_view kNames[] = {"init", "issue", "bundle", "list"};
+  if (argc > 1 && argv[1][0] != '-' && std::ranges::find(kNames, std::string_view(argv[1])) == std::end(kNames)) {
     std::string what = "there is no " + config::quoted(argv[1]) + config::did_you_mean(argv[1], kNames);
     std::fprintf(stderr, "cipherway authority: %s\n", what.c_str());
     return kUsage;

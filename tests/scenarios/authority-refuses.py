@@ -79,7 +79,7 @@ def usage_errors(scene: Scene):
                             (["authority", "init", "--dir", state, "--trust-domain", "a", "--permit-ip", "10.1.0.0/8"],
                              "10.0.0.0/8"),
                             (["authority", "issue", "--dir", state, "--name", "a", "--out", "x", "--lifetime", "1y"],
-                             "1y"),
+                             "--lifetime"),
                             (["authorty"], "authority")):
         done = cipherway(*arguments)
         assert done.returncode == 2 and says in done.stderr, f"{arguments}: {done.returncode} {done.stdout}{done.stderr}"
