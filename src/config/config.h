@@ -35,6 +35,9 @@ struct Problem {
   std::string to_string() const;  // "node.toml:14:3: channel \"orders\": allow is empty, ..."
 };
 
+/// In the order of the file; by their words where two stand at one place.
+void sort_by_place(std::vector<Problem>& problems);
+
 enum class Protect { None, Tls, MutualTls };
 std::string_view to_string(Protect protect);  // "none", "tls", "mutual-tls"
 

@@ -128,9 +128,21 @@ TEST(Config, WhatItReadsIsBounded) {
   // Dots in strings and comments are no dots of names.
   std::string dots(100, '.');
   for (const std::string& text :
-       {"# " + dots + "\n", "x = \"" + dots + "\"\n", "x = '" + dots + "'\n", "x = \"\"\"\n" + dots + "\"\"\"\n",
-        "x = \'\'\'\n" + dots + "\'\'\'\n", "x = \"\\\"" + dots + "\"\n"})
+       {"# " + dots + "\n", "x = \"" + dots + "\"\n", "x = '" + dots + "'\n", "x = \"\\\"" + dots + "\"\n"})
     EXPECT_EQ(first_problem(text).find("dots"), std::string::npos) << text;
+}
+
+TEST(Config, WhatTheParserDoesNotTakeWellNeverReachesIt) {
+  EXPECT_EQ(first_problem("a\u0462 = 1\n"), "n:1:2: outside strings and comments a config is ASCII");
+  EXPECT_EQ(first_problem("a = 1 \u00e9\n"), "n:1:7: outside strings and comments a config is ASCII");
+  EXPECT_EQ(first_problem("a = \"\"\"\n\\\n\u00e9\"\"\"\n"),
+            "n:1:5: a string over several lines; nothing in a config needs one");
+  EXPECT_EQ(first_problem("a = '''b'''\n"), "n:1:5: a string over several lines; nothing in a config needs one");
+  EXPECT_EQ(first_problem("\n# \u00e9\nb\u00e9 = 1\n"), "n:3:2: outside strings and comments a config is ASCII");
+  // Inside strings and comments, and after a byte order mark, everything is as ever.
+  EXPECT_EQ(first_problem("\u00e9tat = 1\n").find("n:1:1: outside"), 0U);
+  EXPECT_EQ(first_problem("\ufeff# \u00e9\n\"\u00e9tat\" = '\u0462'\n"),
+            "n:1:1: channel is missing; a node without a [[channel]] would carry nothing");
 }
 
 TEST(Config, AtMostAHundredProblemsTheFirstOnesFirst) {

@@ -27,42 +27,37 @@ Place place(const toml::source_position& position, const std::string& file) {
   return Place{file, position.line == 0 ? 1 : position.line, position.column == 0 ? 1 : position.column};
 }
 
-/// Walks over the text as a TOML lexer would, strings and comments skipped, and counts the dots of each name. The
-/// parser makes a table for every dot and frees them by recursion, so a name of a million dots would exhaust the stack.
-std::optional<Problem> too_many_dots(std::string_view text, const std::string& file) {
+/// Walks over the text as a lexer would, strings and comments skipped, and refuses what no config needs and the parser
+/// (toml++ 3.3) does not take well:
+/// - A name of many dots: it makes a table for each and frees them by recursion, so a million dots exhaust the stack.
+/// - Other than ASCII outside strings and comments: TOML has no such names, and asking whether U+00A1 to U+0499 is
+/// white
+///   space is undefined behaviour there (it found `é` after a name).
+/// - Strings over several lines, where it asks the same of what follows a backslash.
+std::optional<Problem> refused_before_parsing(std::string_view text, const std::string& file) {
   Place at{file, 1, 1};
   int dots = 0;
   char quote = 0;  // of the string we are in
-  bool multiline = false;
   for (std::size_t i = 0; i < text.size(); ++i, ++at.column) {
     char c = text[i];
     if (c == '\n') {
       ++at.line;
       at.column = 0;
       dots = 0;
-      if (!multiline) quote = 0;
-      continue;
-    }
-    if (quote != 0) {
-      if (c == '\\' && quote == '"') {
-        // A line break after the backslash is still counted as a line.
-        if (i + 1 < text.size() && text[i + 1] != '\n') ++i, ++at.column;
-      } else if (c == quote && !multiline) {
+      quote = 0;
+    } else if (quote != 0) {
+      if (c == '\\' && quote == '"' && i + 1 < text.size() && text[i + 1] != '\n')
+        ++i, ++at.column;
+      else if (c == quote)
         quote = 0;
-      } else if (c == quote && text.substr(i, 3) == std::string(3, quote)) {
-        quote = 0;
-        multiline = false;
-        i += 2;
-        at.column += 2;
-      }
-      continue;
-    }
-    if (c == '#') {
+    } else if (c == '#') {
       while (i + 1 < text.size() && text[i + 1] != '\n') ++i;
     } else if (c == '"' || c == '\'') {
+      if (text.substr(i, 3) == std::string(3, c))
+        return Problem{at, "a string over several lines; nothing in a config needs one", {}};
       quote = c;
-      multiline = text.substr(i, 3) == std::string(3, c);
-      if (multiline) i += 2, at.column += 2;
+    } else if (static_cast<unsigned char>(c) >= 0x80 && !(i < 3 && text.starts_with("\xef\xbb\xbf"))) {
+      return Problem{at, "outside strings and comments a config is ASCII", {}};
     } else if (c == '.') {
       if (++dots > kMostDots) return Problem{at, "a name has more than 16 dots; nothing in a config is so deep", {}};
     } else if (c == '=' || c == ',' || c == '[' || c == '{') {
@@ -120,7 +115,7 @@ std::string_view a_kind(Value::Kind kind) {
 
 std::variant<Value, Problem> parse_document(std::string_view text, const std::string& file) {
   if (text.size() > kMostBytes) return Problem{{file, 1, 1}, "the file is larger than 1 MiB", {}};
-  if (std::optional<Problem> problem = too_many_dots(text, file)) return *std::move(problem);
+  if (std::optional<Problem> problem = refused_before_parsing(text, file)) return *std::move(problem);
   toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
     std::string what(parsed.error().description());

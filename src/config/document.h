@@ -37,8 +37,8 @@ struct Member {
 std::string_view a_kind(Value::Kind kind);
 
 /// Reads TOML 1.1 (the one difference from 1.0 that matters: an inline table may span lines). At most 1 MiB, and names
-/// and values nested at most 16 deep, so that no input makes the parser recurse far. The parser stops at the first
-/// error of syntax.
+/// and values nested at most 16 deep, so that no input makes the parser recurse far; no strings over several lines. The
+/// parser stops at the first error of syntax.
 std::variant<Value, Problem> parse_document(std::string_view text, const std::string& file);
 
 }  // namespace cipherway::config

@@ -22,12 +22,18 @@ std::string Problem::to_string() const {
   return text;
 }
 
+void sort_by_place(std::vector<Problem>& problems) {
+  std::ranges::sort(problems, [](const Problem& a, const Problem& b) {
+    return std::tie(a.at.line, a.at.column, a.what) < std::tie(b.at.line, b.at.column, b.what);
+  });
+}
+
 void Report::add(const Place& at, std::string what, std::optional<Place> because) {
   if (problems_.size() < kMostKept) problems_.push_back(Problem{at, std::move(what), std::move(because)});
 }
 
 std::vector<Problem> Report::take() && {
-  std::ranges::stable_sort(problems_, {}, [](const Problem& p) { return std::tuple(p.at.line, p.at.column); });
+  sort_by_place(problems_);
   if (problems_.size() > kMostProblems) problems_.resize(kMostProblems);
   return std::move(problems_);
 }

@@ -1,7 +1,6 @@
 #include "gateway/prepared.h"
 
 #include <algorithm>
-#include <tuple>
 
 namespace cipherway::gateway {
 
@@ -9,10 +8,6 @@ namespace {
 
 using config::Located;
 using config::Problem;
-
-void sort_by_place(std::vector<Problem>& problems) {
-  std::ranges::stable_sort(problems, {}, [](const Problem& p) { return std::tuple(p.at.line, p.at.column); });
-}
 
 class Preparation {
  public:

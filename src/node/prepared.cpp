@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
-#include <tuple>
 
 namespace cipherway::node {
 
@@ -44,10 +43,6 @@ void check_key_file(const config::Identity& identity, Unprepared& unprepared) {
                                               octal(about.st_mode & 07777) + "); run: chmod 600 " + key.value,
                                           {}});
   }
-}
-
-void sort_by_place(std::vector<Problem>& problems) {
-  std::ranges::stable_sort(problems, {}, [](const Problem& p) { return std::tuple(p.at.line, p.at.column); });
 }
 
 /// Where relative paths of a config start: an absolute path, because processes of a node may run elsewhere.
