@@ -1,19 +1,19 @@
 #include "base/clock.h"
 
 #include <cstdio>
-#include <ctime>
 
 namespace cipherway {
 
 std::string to_rfc3339(WallClock::time_point when) {
-  auto since_epoch = std::chrono::floor<std::chrono::milliseconds>(when.time_since_epoch());
-  std::time_t seconds = std::chrono::floor<std::chrono::seconds>(since_epoch).count();
-  long millis = static_cast<long>((since_epoch - std::chrono::seconds(seconds)).count());
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
+  // Not gmtime_r: glibc reads the time zone's file on its first call, which a process in its sandbox may not.
+  auto day = std::chrono::floor<std::chrono::days>(when);
+  std::chrono::year_month_day date(day);
+  std::chrono::hh_mm_ss time(std::chrono::floor<std::chrono::milliseconds>(when - day));
   char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", utc.tm_year + 1900, utc.tm_mon + 1,
-                utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, millis);
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02ld:%02ld:%02ld.%03ldZ", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<long>(time.hours().count()), static_cast<long>(time.minutes().count()),
+                static_cast<long>(time.seconds().count()), static_cast<long>(time.subseconds().count()));
   return text;
 }
 

@@ -19,8 +19,6 @@ struct Command {
 
 int authority(int argc, char** argv);
 int check(int argc, char** argv);
-int gateway_worker(int argc, char** argv);
-int quickstart(int argc, char** argv);
 int run_node(int argc, char** argv);
 int status(int argc, char** argv);
 

@@ -1,94 +1,12 @@
+#include "keyholder/test_handshake.h"
 #include "keyholder/test_keyholder.h"
 
-#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/provider.h>
-#include <openssl/ssl.h>
-
-#include <tuple>
 
 // Real TLS handshakes over memory BIOs whose private keys are held by a keyholder.
 namespace cipherway::keyholder {
 namespace {
-
-using SslContext = crypto::Handle<SSL_CTX, &SSL_CTX_free>;
-using Ssl = crypto::Handle<SSL, &SSL_free>;
-
-crypto::CertificateHandle self_signed(const crypto::KeyHandle& key, crypto::KeyType type) {
-  crypto::CertificateHandle certificate(X509_new());
-  X509_set_version(certificate.get(), X509_VERSION_3);
-  ASN1_INTEGER_set(X509_get_serialNumber(certificate.get()), 1);
-  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -60);
-  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
-  X509_NAME* name = X509_get_subject_name(certificate.get());
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("test"), -1, -1, 0);
-  X509_set_issuer_name(certificate.get(), name);
-  X509_set_pubkey(certificate.get(), key.get());
-  const EVP_MD* digest = type == crypto::KeyType::Ed25519 ? nullptr : EVP_sha256();
-  EXPECT_GT(X509_sign(certificate.get(), key.get(), digest), 0);
-  return certificate;
-}
-
-int accept_any(int, X509_STORE_CTX*) {
-  return 1;
-}
-
-/// One end of a connection: parks on WANT_ASYNC and goes on when the signature is there.
-class End final : public SignatureWaiter {
- public:
-  enum class State { Going, Parked, Done, Failed };
-
-  End(Client& client, SSL_CTX* context, bool server) : client_(client), ssl_(SSL_new(context)) {
-    SSL_set_mode(ssl_.get(), SSL_MODE_ASYNC);
-    SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
-    server ? SSL_set_accept_state(ssl_.get()) : SSL_set_connect_state(ssl_.get());
-  }
-
-  void advance() {
-    if (state == State::Done || state == State::Failed || state == State::Parked) return;
-    Client::Waiting waiting(client_, *this);
-    ERR_clear_error();
-    int result = SSL_do_handshake(ssl_.get());
-    int error = SSL_get_error(ssl_.get(), result);
-    if (result == 1) {
-      state = State::Done;
-    } else if (error == SSL_ERROR_WANT_ASYNC) {
-      ++parked;
-      state = State::Parked;
-    } else if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) {
-      state = State::Failed;
-      reason = crypto::openssl_errors();
-    }
-  }
-
-  void signature_ready() override {
-    ++woken;
-    if (state == State::Parked) state = State::Going;
-  }
-
-  void give_up() {
-    client_.abandon(*this);
-    state = State::Going;
-    advance();
-  }
-
-  void pass_output_to(End& other) {
-    char buffer[32768];
-    for (int got; (got = BIO_read(SSL_get_wbio(ssl_.get()), buffer, sizeof buffer)) > 0;)
-      BIO_write(SSL_get_rbio(other.ssl_.get()), buffer, got);
-  }
-
-  SSL* ssl() { return ssl_.get(); }
-
-  State state = State::Going;
-  int parked = 0;
-  int woken = 0;
-  std::string reason;
-
- private:
-  Client& client_;
-  Ssl ssl_;
-};
 
 struct Case {
   crypto::KeyType type;
@@ -110,34 +28,6 @@ class Handshake : public testing::TestWithParam<Case> {
     client_ = std::make_unique<Client>(loop_, keyholder_.admit_gateway({"client"}, {}, tls12), [&] { ++lost_; });
   }
 
-  SslContext context(Client& client, const std::string& identity, const crypto::CertificateHandle& certificate,
-                     bool server, int version, const char* signature_algorithms) {
-    SslContext made(SSL_CTX_new(server ? TLS_server_method() : TLS_client_method()));
-    SSL_CTX_set_min_proto_version(made.get(), version);
-    SSL_CTX_set_max_proto_version(made.get(), version);
-    EXPECT_EQ(SSL_CTX_set1_sigalgs_list(made.get(), signature_algorithms), 1);
-    SSL_CTX_set_verify(made.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, &accept_any);
-    crypto::KeyHandle public_key(X509_get_pubkey(certificate.get()));
-    auto key = client.key_for(identity, public_key);
-    EXPECT_TRUE(key) << key.error().what;
-    if (!key) return made;
-    EXPECT_EQ(SSL_CTX_use_certificate(made.get(), certificate.get()), 1) << crypto::openssl_errors();
-    EXPECT_EQ(SSL_CTX_use_PrivateKey(made.get(), key->get()), 1) << crypto::openssl_errors();
-    EXPECT_EQ(SSL_CTX_check_private_key(made.get()), 1) << crypto::openssl_errors();
-    return made;
-  }
-
-  void shake(End& a, End& b, int turns = 60) {
-    auto settled = [](const End& end) { return end.state == End::State::Done || end.state == End::State::Failed; };
-    for (int i = 0; i < turns && !(settled(a) && settled(b)); ++i) {
-      a.advance();
-      a.pass_output_to(b);
-      b.advance();
-      b.pass_output_to(a);
-      loop_.turn(std::chrono::milliseconds(1));
-    }
-  }
-
   event::EventLoop loop_;
   TestKeyholder keyholder_{loop_};
   crypto::CertificateHandle server_certificate_, client_certificate_;
@@ -152,7 +42,7 @@ TEST_P(Handshake, MutualWithBothKeysInTheKeyholder) {
   auto client_context = context(*client_, "client", client_certificate_, false, c.version, c.signature_algorithms);
   End server(*server_, server_context.get(), true);
   End client(*client_, client_context.get(), false);
-  shake(client, server);
+  shake(loop_, client, server);
   EXPECT_EQ(client.state, End::State::Done) << client.reason;
   EXPECT_EQ(server.state, End::State::Done) << server.reason;
   // Each side paused once for its signature, and the keyholder made just these.
@@ -193,14 +83,14 @@ TEST_P(OneHandshake, SurvivesALostKeyholder) {
   server_->reconnect(std::move(dead.ours));
   End server(*server_, server_context.get(), true);
   End client(*client_, client_context.get(), false);
-  shake(client, server, 5);
+  shake(loop_, client, server, 5);
   ASSERT_EQ(server.state, End::State::Parked);
   dead.theirs.reset();
-  shake(client, server, 5);
+  shake(loop_, client, server, 5);
   EXPECT_EQ(lost_, 1);
   EXPECT_FALSE(server_->connected());
   server_->reconnect(keyholder_.admit_gateway({"server"}));
-  shake(client, server);
+  shake(loop_, client, server);
   EXPECT_EQ(server.state, End::State::Done) << server.reason;
   EXPECT_EQ(client.state, End::State::Done) << client.reason;
 }
@@ -215,7 +105,7 @@ TEST_P(OneHandshake, EndsWithAnErrorWhenAbandoned) {
   server_->reconnect(std::move(silent.ours));
   End server(*server_, server_context.get(), true);
   End client(*client_, client_context.get(), false);
-  shake(client, server, 5);
+  shake(loop_, client, server, 5);
   ASSERT_EQ(server.state, End::State::Parked);
   server.give_up();
   EXPECT_EQ(server.state, End::State::Failed);
@@ -232,7 +122,7 @@ TEST_P(OneHandshake, FailsWhenTheKeyholderRefuses) {
       context(*client_, "client", client_certificate_, false, TLS1_3_VERSION, kP256.signature_algorithms);
   End server(*server_, server_context.get(), true);
   End client(*client_, client_context.get(), false);
-  shake(client, server, 10);
+  shake(loop_, client, server, 10);
   EXPECT_EQ(server.state, End::State::Failed);
   EXPECT_NE(server.reason.find("may not use identity"), std::string::npos) << server.reason;
   EXPECT_EQ(lost_, 1);
@@ -248,7 +138,7 @@ TEST_P(OneHandshake, ASignatureOutsideAJobFailsAtOnce) {
   End server(*server_, server_context.get(), true);
   SSL_clear_mode(server.ssl(), SSL_MODE_ASYNC);
   End client(*client_, client_context.get(), false);
-  shake(client, server, 10);
+  shake(loop_, client, server, 10);
   EXPECT_EQ(server.state, End::State::Failed);
   EXPECT_NE(server.reason.find("ASYNC job"), std::string::npos) << server.reason;
 }

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "crypto/kdf.h"
 #include "crypto/signature.h"
+#include "keyholder/secret_arena.h"
 #include "keyholder/statement.h"
 #include "keyholder/ticket_epoch.h"
 
@@ -202,6 +203,7 @@ Holder::Outcome Holder::load_identity(Peer& from, event::Frame& frame) {
   auto pem = surroundings_.read_key_file(message->key_path);
   if (!pem) return refuse<Refused>(std::move(pem).error().in(doing));
   auto loaded = load_key(*pem, message->key_path, message->public_key);
+  forget_registers();
   if (!loaded) return refuse<Refused>(std::move(loaded).error().in(doing));
 
   auto identity = std::make_unique<Identity>();
@@ -330,6 +332,7 @@ Holder::Outcome Holder::sign_statement(Peer& from, event::Frame& frame) {
     return refused({ErrorKind::Denied, "the signature scheme is not one of the key's"});
 
   auto signature = crypto::sign(identity.key.get(), *scheme, message->statement);
+  forget_registers();
   if (!signature) return refuse<Refused>(std::move(signature).error());
   ++identity.signatures;
   ++from.signatures;
@@ -355,6 +358,7 @@ Holder::Outcome Holder::derive_ticket_key(Peer& from, event::Frame& frame) {
   writer.text16(message->service);
   writer.u64(message->epoch);
   auto key = crypto::hkdf_sha256(ticket_root_, {}, info, kTicketKeyBytes);
+  forget_registers();
   if (!key) return refuse<Refused>(std::move(key).error());
   from.done(frame.id, key->view());
   return {};
