@@ -18,7 +18,6 @@ event::ProgramStart keyholder_program(const ChildSetting& setting, const Fd& soc
   event::ProgramStart start;
   start.program = setting.program;
   start.name = "cipherway-keyholder";
-  start.arguments = {"--log-level", setting.log_level};
   start.environment = child_environment();
   start.descriptors = {{setting.log, 1}, {setting.log, 2}, {socket.get(), keyholder::kSupervisorDescriptor}};
   start.own_process_group = true;
