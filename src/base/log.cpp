@@ -94,6 +94,12 @@ void set_process_name(std::string_view name) {
 void set_least_level(Level level) {
   least_level = level;
 }
+std::optional<Level> level_from(std::string_view word) {
+  for (Level level : {Level::Debug, Level::Info, Level::Warn, Level::Error})
+    if (to_string(level) == word) return level;
+  return std::nullopt;
+}
+
 void set_output(int fd) {
   output = fd;
 }
@@ -121,8 +127,12 @@ std::string line(Level level, std::string_view name, std::initializer_list<Field
   return out;
 }
 
+bool enabled(Level level) {
+  return level >= least_level;
+}
+
 void event(Level level, std::string_view name, std::initializer_list<Field> fields) {
-  if (level < least_level) return;
+  if (!enabled(level)) return;
   std::string text = line(level, name, fields);
   text.push_back('\n');
   // A log that cannot be written must not stop traffic: one try, repeated only when a signal interrupted it.

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string_view>
 #include <variant>
 
@@ -43,8 +44,13 @@ struct Field {
 /// or something that lives as long as the process.
 void set_process_name(std::string_view name);
 void set_least_level(Level level);
+/// "debug", "info", "warn" or "error".
+std::optional<Level> level_from(std::string_view word);
 /// Where lines go; standard error by default. The descriptor stays the caller's.
 void set_output(int fd);
+
+/// Whether such a line would be written: for those who would have to work for its fields.
+bool enabled(Level level);
 
 void event(Level level, std::string_view name, std::initializer_list<Field> fields = {});
 

@@ -12,6 +12,8 @@ namespace {
 constexpr Command kCommands[] = {
     {"authority", "make a certificate authority, issue certificates, and show them", &authority},
     {"check", "say what is wrong with configs, all of it at once", &check},
+    {"gateway-worker", "", &gateway_worker},
+    {"quickstart", "show a whole channel on this machine, and what each process of it can see", &quickstart},
     {"run", "run a node", &run_node},
     {"status", "show how a running node is doing, and which process holds which key", &status},
 };

@@ -7,6 +7,8 @@
 #include <openssl/params.h>
 #include <openssl/rand.h>
 
+#include <vector>
+
 namespace cipherway::crypto {
 
 void random_bytes(std::span<std::uint8_t> bytes) {
@@ -17,17 +19,17 @@ Result<SecretBytes> hkdf_sha256(const SecretBytes& secret, BytesView salt, Bytes
   Handle<EVP_KDF, &EVP_KDF_free> kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr));
   Handle<EVP_KDF_CTX, &EVP_KDF_CTX_free> context(EVP_KDF_CTX_new(kdf.get()));
   char digest[] = "SHA256";
-  // OpenSSL refuses an empty octet string without an address; RFC 5869, section 2.2: no salt is a string of zeros.
-  static constexpr std::uint8_t kNothing = 0;
-  auto octets = [](const char* name, BytesView value) {
-    const std::uint8_t* data = value.empty() ? &kNothing : value.data();
-    return OSSL_PARAM_construct_octet_string(name, const_cast<std::uint8_t*>(data), value.size());
+  std::vector<OSSL_PARAM> params{OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0)};
+  auto add = [&](const char* name, BytesView value) {
+    if (value.empty()) return;  // absent is empty (RFC 5869, sections 2.2 and 2.3); OpenSSL 3.0 refuses a null pointer
+    params.push_back(OSSL_PARAM_construct_octet_string(name, const_cast<std::uint8_t*>(value.data()), value.size()));
   };
-  OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-                         octets(OSSL_KDF_PARAM_KEY, secret.view()), octets(OSSL_KDF_PARAM_SALT, salt),
-                         octets(OSSL_KDF_PARAM_INFO, info), OSSL_PARAM_construct_end()};
+  add(OSSL_KDF_PARAM_KEY, secret.view());
+  add(OSSL_KDF_PARAM_SALT, salt);
+  add(OSSL_KDF_PARAM_INFO, info);
+  params.push_back(OSSL_PARAM_construct_end());
   SecretBytes derived(size);
-  if (!context || EVP_KDF_derive(context.get(), derived.data(), size, params) != 1)
+  if (!context || EVP_KDF_derive(context.get(), derived.data(), size, params.data()) != 1)
     return fail_openssl("derive a key with HKDF");
   return derived;
 }

@@ -57,7 +57,12 @@ Result<void> EventLoop::change(int fd, std::uint32_t events, Watcher& watcher) {
 
 void EventLoop::remove(int fd, Watcher& watcher) {
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  std::erase(again_, &watcher);
   if (dispatching_) removed_.push_back(&watcher);
+}
+
+void EventLoop::again(Watcher& watcher) {
+  if (std::ranges::find(again_, &watcher) == again_.end()) again_.push_back(&watcher);
 }
 
 void EventLoop::at_turn_end(std::function<void()> work) {
@@ -74,6 +79,7 @@ void EventLoop::turn(Clock::duration most) {
   now_ = Clock::now();
   Clock::duration wait = most;
   if (!heap_.empty()) wait = std::clamp(heap_.front()->queued_at_ - now_, Clock::duration::zero(), most);
+  if (!again_.empty()) wait = Clock::duration::zero();
   auto millis = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
 
   epoll_event events[kMostEventsPerTurn];
@@ -82,6 +88,10 @@ void EventLoop::turn(Clock::duration most) {
   now_ = Clock::now();
 
   dispatching_ = true;
+  std::vector<Watcher*> again;
+  again.swap(again_);
+  for (Watcher* watcher : again)
+    if (std::ranges::find(removed_, watcher) == removed_.end()) watcher->ready(0);
   for (int i = 0; i < count; ++i) {
     auto* watcher = static_cast<Watcher*>(events[i].data.ptr);
     if (!removed_.empty() && std::ranges::find(removed_, watcher) != removed_.end()) continue;

@@ -60,6 +60,10 @@ class EventLoop {
   Result<void> change(int fd, std::uint32_t events, Watcher& watcher);
   void remove(int fd, Watcher& watcher);
 
+  /// Calls `watcher.ready(0)` in the next turn, which then does not wait: for one that stopped in the middle of its
+  /// work so that others get their turn. Forgotten when the watcher is removed.
+  void again(Watcher& watcher);
+
   /// Runs `work` at the end of this turn, before the loop waits again (once; batches of writes go here).
   void at_turn_end(std::function<void()> work);
 
@@ -86,6 +90,7 @@ class EventLoop {
   Clock::time_point now_;
   std::vector<Timer*> heap_;  // binary heap by queued_at_
   std::vector<std::function<void()>> turn_end_;
+  std::vector<Watcher*> again_;
   std::vector<const Watcher*> removed_;  // in this turn
   bool dispatching_ = false;
 };

@@ -221,8 +221,12 @@ std::string_view trust_domain_of(const Name& name) {
 }
 
 Result<NamePattern> NamePattern::parse(std::string_view text) {
-  if (text == "any") return NamePattern(Form::Any, "any");
+  constexpr std::string_view kAny = "any";
+  if (text == kAny) return NamePattern(Form::Any, "any");
   Name name = TRY(parse_name(text, Wildcards::Yes));
+  // "any." and "ANY" are DNS names whose canonical text would be read as everybody the next time.
+  if (name.text == kAny)
+    return wrong(text, "write any, in lower case, for everybody; as a DNS name it cannot be told apart");
   switch (name.kind) {
     case NameKind::Spiffe: return NamePattern(Form::Spiffe, std::move(name.text));
     case NameKind::Dns: return NamePattern(Form::Dns, std::move(name.text));

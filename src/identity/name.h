@@ -38,7 +38,8 @@ Result<void> check_trust_domain(std::string_view text);
 std::string_view trust_domain_of(const Name& name);
 
 /// Which names an operator accepts: a SPIFFE ID in which a segment may be `*` (exactly one segment) and the last may
-/// be `**` (one or more); a DNS name, exact or `*.example.org` (exactly one label); an IP address; or the word `any`.
+/// be `**` (one or more); a DNS name, exact or `*.example.org` (exactly one label); an IP address; or the word `any`
+/// (so the DNS name `any` has no pattern).
 class NamePattern {
  public:
   static Result<NamePattern> parse(std::string_view text);

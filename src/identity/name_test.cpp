@@ -199,7 +199,7 @@ TEST(NamePattern, RefusesWildcardsThatWouldSurprise) {
   for (std::string_view text :
        {"*", "**", "spiffe://*", "spiffe://*/a", "spiffe://*.example.org/a", "spiffe://example.org/a*",
         "spiffe://example.org/*a", "spiffe://example.org/**/a", "spiffe://example.org/***", "spiffe://example.org/*/",
-        "spiffe://**", "*.org", "10.0.0.*", "any "})
+        "spiffe://**", "*.org", "10.0.0.*", "any ", "any.", "ANY", "Any."})
     EXPECT_FALSE(NamePattern::parse(text).has_value()) << text;
 }
 

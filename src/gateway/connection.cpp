@@ -1,0 +1,360 @@
+#include "gateway/connection.h"
+
+#include "base/log.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace cipherway::gateway {
+
+namespace {
+
+constexpr int kBatchesPerTurn = 8;  // then others get their turn
+constexpr std::chrono::seconds kGoodbye{1};
+
+std::string joined(const std::vector<identity::Name>& names) {
+  std::string text;
+  for (const auto& name : names) {
+    if (!text.empty()) text += " ";
+    text += name.text;
+  }
+  return text;
+}
+
+/// The error of an asynchronous connect, or 0.
+int pending_error(int socket) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  ::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size);
+  return error;
+}
+
+}  // namespace
+
+std::string_view to_string(Connection::Phase phase) {
+  switch (phase) {
+    case Connection::Phase::AwaitingClientHandshake: return "awaiting client handshake";
+    case Connection::Phase::AwaitingTarget: return "awaiting target";
+    case Connection::Phase::AwaitingTargetHandshake: return "awaiting target handshake";
+    case Connection::Phase::Relaying: return "relaying";
+    case Connection::Phase::AwaitingGoodbye: return "awaiting goodbye";
+    case Connection::Phase::Closed: return "closed";
+  }
+  broken("Phase out of range");
+}
+
+Connection::Connection(ConnectionHost& host, std::shared_ptr<Channel> channel, Fd client, const Address& client_address)
+    : host_(host),
+      channel_(std::move(channel)),
+      client_address_(client_address.is_unix() ? "unix" : client_address.to_string()),
+      client_(host.loop(), host.scratch(), *this, std::move(client)),
+      timer_(host.loop(), [this] { expired(); }),
+      began_(host.loop().now()) {
+  ++channel_->traffic->open;
+  ++channel_->traffic->total;
+  auto& half_open = channel_->traffic->half_open;
+  half_open_ = half_open.insert(half_open.end(), this);
+}
+
+Connection::~Connection() {
+  no_longer_half_open();
+  --channel_->traffic->open;
+}
+
+void Connection::no_longer_half_open() {
+  if (half_open_) channel_->traffic->half_open.erase(*half_open_);
+  half_open_.reset();
+}
+
+void Connection::start() {
+  timer_.set_after(channel_->config.timeouts.handshake);
+  if (channel_->from) {
+    auto session = tls::Session::make(channel_->from, *this);
+    if (!session) return refuse("client", "internal", session.error().what, nullptr);
+    client_.start_tls(std::move(*session), false);
+  }
+  if (auto watched = client_.watch(); !watched) return refuse("client", "internal", watched.error().what, nullptr);
+  advance();
+}
+
+void Connection::advance() {
+  if (advancing_) return;  // an event that our own work caused
+  advancing_ = true;
+  while (phase_ != Phase::Closed && step() == Next::Again) {
+  }
+  advancing_ = false;
+}
+
+Connection::Next Connection::step() {
+  switch (phase_) {
+    case Phase::AwaitingClientHandshake: return await_client_handshake();
+    case Phase::AwaitingTarget: return await_target();
+    case Phase::AwaitingTargetHandshake: return await_target_handshake();
+    case Phase::Relaying: return relay();
+    case Phase::AwaitingGoodbye: return await_goodbye();
+    case Phase::Closed: return Next::Wait;
+  }
+  broken("Phase out of range");
+}
+
+void Connection::enter(Phase phase) {
+  phase_ = phase;
+}
+
+void Connection::key_operation_done() {
+  waits_for_key_ = false;
+  advance();
+}
+
+Connection::Next Connection::await_client_handshake() {
+  if (waits_for_key_) return Next::Wait;
+  if (client_.has_tls()) {
+    switch (client_.handshake()) {
+      case Endpoint::Handshake::Waits: return Next::Wait;
+      case Endpoint::Handshake::NeedsKey: waits_for_key_ = true; return Next::Wait;
+      case Endpoint::Handshake::Failed:
+        refuse("client", tls::word(client_.failure().reason), client_.failure().detail, &client_);
+        return Next::Again;
+      case Endpoint::Handshake::Done: break;
+    }
+    ++(client_.tls().resumed() ? channel_->traffic->resumed : channel_->traffic->full);
+  }
+  if (auto begun = begin_target(); !begun) next_target("connect-failed", begun.error().what);
+  return Next::Again;
+}
+
+Result<void> Connection::begin_target() {
+  const Address& address = channel_->config.to.targets[next_target_].value;
+  timer_.set_after(channel_->config.timeouts.connect);
+  enter(Phase::AwaitingTarget);
+  target_.reset();
+  Fd socket = TRY(connect_to(address));
+  target_.emplace(host_.loop(), host_.scratch(), *this, std::move(socket));
+  return target_->watch();
+}
+
+/// This target did not work out; no byte was delivered to it, so the next one may be tried.
+void Connection::next_target(std::string_view reason, const std::string& detail) {
+  const auto& targets = channel_->config.to.targets;
+  for (std::string why = detail; next_target_ + 1 < targets.size();) {
+    log::warn("target.failed", {{"channel", channel_->name()},
+                                {"target", targets[next_target_].value.to_string()},
+                                {"reason", reason},
+                                {"detail", why}});
+    ++next_target_;
+    auto begun = begin_target();
+    if (begun) return;
+    why = begun.error().what;
+  }
+  refuse("target", reason, detail, target_ ? &*target_ : nullptr);
+}
+
+Connection::Next Connection::await_target() {
+  // A socket that is still connecting takes nothing: the first edge comes with the outcome.
+  if (!target_) return Next::Wait;
+  sockaddr_storage peer{};
+  socklen_t length = sizeof peer;
+  if (::getpeername(target_->descriptor(), reinterpret_cast<sockaddr*>(&peer), &length) != 0) {
+    int error = pending_error(target_->descriptor());
+    if (error == 0) return Next::Wait;
+    next_target("connect-failed", "connect to " + channel_->config.to.targets[next_target_].value.to_string() + ": " +
+                                      std::generic_category().message(error));
+    return Next::Again;
+  }
+  if (channel_->to) {
+    auto session = tls::Session::make(channel_->to, *this, channel_->config.to.targets[next_target_].value.to_string());
+    if (!session) {
+      refuse("target", "internal", session.error().what, nullptr);
+      return Next::Again;
+    }
+    target_->start_tls(std::move(*session), true);
+    timer_.set_after(channel_->config.timeouts.handshake);
+    enter(Phase::AwaitingTargetHandshake);
+  } else {
+    begin_relaying();
+  }
+  return Next::Again;
+}
+
+Connection::Next Connection::await_target_handshake() {
+  if (waits_for_key_) return Next::Wait;
+  switch (target_->handshake()) {
+    case Endpoint::Handshake::Waits: return Next::Wait;
+    case Endpoint::Handshake::NeedsKey: waits_for_key_ = true; return Next::Wait;
+    case Endpoint::Handshake::Failed:
+      next_target(tls::word(target_->failure().reason), target_->failure().detail);
+      return Next::Again;
+    case Endpoint::Handshake::Done: break;
+  }
+  ++(target_->tls().resumed() ? channel_->traffic->target_resumed : channel_->traffic->target_full);
+  begin_relaying();
+  return Next::Again;
+}
+
+void Connection::begin_relaying() {
+  enter(Phase::Relaying);
+  no_longer_half_open();
+  ++channel_->traffic->relayed;
+  timer_.set_after(channel_->config.timeouts.idle);
+
+  if (!log::enabled(log::Level::Info)) return;
+  tls::Negotiated client, target;
+  if (client_.has_tls()) client = client_.tls().negotiated();
+  if (target_->has_tls()) target = target_->tls().negotiated();
+  const tls::Negotiated& shown = client_.has_tls() ? client : target;
+  log::info("connection.open", {{"channel", channel_->name()},
+                                {"from", client_address_},
+                                {"to", channel_->config.to.targets[next_target_].value.to_string()},
+                                {"client", joined(client.peer_names)},
+                                {"server", joined(target.peer_names)},
+                                {"protocol", shown.protocol},
+                                {"group", shown.group},
+                                {"cipher", shown.cipher},
+                                {"resumed", shown.resumed},
+                                {"target_resumed", target.resumed},
+                                {"sni", client.server_name},
+                                {"alpn", shown.alpn}});
+}
+
+Connection::Next Connection::relay() {
+  if (!client_.flush()) {
+    broke(client_);
+    return Next::Again;
+  }
+  if (!target_->flush()) {
+    broke(*target_);
+    return Next::Again;
+  }
+  for (int batch = 0; batch < kBatchesPerTurn; ++batch) {
+    bool moved = pump(client_, *target_, bytes_in_);
+    if (phase_ != Phase::Relaying) return Next::Again;
+    moved = pump(*target_, client_, bytes_out_) || moved;
+    if (phase_ != Phase::Relaying) return Next::Again;
+    if (client_.read_ended() && target_->read_ended() && client_.finished() && target_->finished()) {
+      end("closed");
+      return Next::Again;
+    }
+    if (!moved) return Next::Wait;
+  }
+  host_.loop().again(client_);
+  return Next::Wait;
+}
+
+/// Moves one batch, if there is one and the other side has taken everything before it. False: nothing moved.
+bool Connection::pump(Endpoint& from, Endpoint& to, std::uint64_t& counter) {
+  if (to.has_unsent()) return false;
+  switch (from.pull()) {
+    case Endpoint::Pull::Nothing: return false;
+    case Endpoint::Pull::Failed: broke(from); return false;
+    case Endpoint::Pull::Truncated:
+      end(&from == &client_ ? "truncated by client" : "truncated by target");
+      return false;
+    case Endpoint::Pull::Closed:
+      if (!to.finish()) broke(to);
+      return true;
+    case Endpoint::Pull::Data: break;
+  }
+  counter += from.pulled().size();
+  timer_.set_after(channel_->config.timeouts.idle);
+  if (!to.push(from.pulled())) {
+    broke(to);
+    return false;
+  }
+  return from.may_have_more() && !to.has_unsent();
+}
+
+/// An endpoint failed in the middle of relaying.
+void Connection::broke(Endpoint& at) {
+  std::string side = &at == &client_ ? "client" : "target";
+  if (at.socket_error() != 0) return end("reset by " + side, std::generic_category().message(at.socket_error()));
+  end(std::string(tls::word(at.failure().reason)) + " from " + side, at.failure().detail);
+}
+
+void Connection::end(std::string_view how, const std::string& detail) {
+  auto& traffic = *channel_->traffic;
+  traffic.bytes_in += bytes_in_;
+  traffic.bytes_out += bytes_out_;
+  bool proper = how == "closed";
+  double seconds = std::chrono::duration<double>(host_.loop().now() - began_).count();
+  log::event(proper ? log::Level::Info : log::Level::Warn, "connection.closed",
+             {{"channel", channel_->name()},
+              {"from", client_address_},
+              {"client", client_.has_tls() ? joined(client_.tls().negotiated().peer_names) : std::string()},
+              {"bytes_in", bytes_in_},
+              {"bytes_out", bytes_out_},
+              {"seconds", seconds},
+              {"how", how},
+              {"detail", detail}});
+  if (!proper) {
+    // Whoever is at the other end must not take what it got for the whole.
+    if (target_ && !target_->read_ended()) target_->reset_on_close();
+    if (!client_.has_tls()) client_.reset_on_close();
+  }
+  close_now();
+}
+
+/// Before a byte of application data passed: nobody is connected to anybody.
+void Connection::refuse(std::string_view side, std::string_view reason, const std::string& detail, const Endpoint* at) {
+  std::string names = at != nullptr && at->has_tls() ? joined(at->tls().presented_names()) : std::string();
+  ++channel_->traffic->refused;
+  log::warn("connection.refused", {{"channel", channel_->name()},
+                                   {"from", client_address_},
+                                   {"side", side},
+                                   {"reason", reason},
+                                   {"detail", detail},
+                                   {"names", names}});
+  if (phase_ == Phase::Closed) return;
+  target_.reset();
+  if (client_.socket_error() != 0 || client_.read_ended()) return close_now();
+  // An alert that was just sent would be lost if unread input turned our close into a reset: end our direction, and
+  // wait a moment for the client to end its own.
+  client_.finish();
+  no_longer_half_open();
+  enter(Phase::AwaitingGoodbye);
+  timer_.set_after(kGoodbye);
+}
+
+Connection::Next Connection::await_goodbye() {
+  if (!client_.flush() || client_.discard()) close_now();
+  return Next::Wait;
+}
+
+void Connection::close_now() {
+  if (phase_ == Phase::Closed) return;
+  no_longer_half_open();
+  timer_.cancel();
+  enter(Phase::Closed);
+  host_.closed(*this);
+}
+
+void Connection::expired() {
+  switch (phase_) {
+    case Phase::AwaitingClientHandshake:
+      if (waits_for_key_) return client_.tls().abandon();
+      return refuse("client", "handshake-timeout", "the handshake took too long", &client_);
+    case Phase::AwaitingTarget: next_target("connect-timeout", "connecting took too long"); return advance();
+    case Phase::AwaitingTargetHandshake:
+      if (waits_for_key_) return target_->tls().abandon();
+      next_target("handshake-timeout", "the target's handshake took too long");
+      return advance();
+    case Phase::Relaying: return end("idle timeout");
+    case Phase::AwaitingGoodbye: return close_now();
+    case Phase::Closed: return;
+  }
+}
+
+void Connection::evict(std::string_view reason) {
+  if (waits_for_key_) {
+    // The handshake must come to its end before its session may go; it fails now.
+    timer_.set_after(std::chrono::milliseconds(0));
+    return;
+  }
+  if (phase_ == Phase::Relaying) return end(reason);
+  if (phase_ == Phase::AwaitingGoodbye) return close_now();
+  refuse("client", reason, "", nullptr);
+  close_now();
+}
+
+}  // namespace cipherway::gateway

@@ -1,0 +1,99 @@
+#pragma once
+
+#include "gateway/channel.h"
+#include "gateway/endpoint.h"
+
+#include <optional>
+#include <string>
+
+namespace cipherway::gateway {
+
+class Connection;
+
+/// What a connection needs of its worker.
+class ConnectionHost {
+ public:
+  virtual event::EventLoop& loop() = 0;
+  virtual Scratch& scratch() = 0;
+  /// The connection is closed and may be destroyed, at the end of this turn.
+  virtual void closed(Connection& connection) = 0;
+
+ protected:
+  ~ConnectionHost() = default;
+};
+
+/// One client's way through a channel to a target. A state machine whose phases say what is awaited; any event enters
+/// `advance`, which goes as far as it can without blocking.
+///
+///   AwaitingClientHandshake -> AwaitingTarget -> AwaitingTargetHandshake -> Relaying -> AwaitingGoodbye -> Closed
+///
+/// A phase that does not apply (no TLS on that side) is passed through; every phase can end in AwaitingGoodbye or
+/// Closed.
+class Connection final : public Endpoint::Owner, public tls::Resumable {
+ public:
+  enum class Phase {
+    AwaitingClientHandshake,
+    AwaitingTarget,
+    AwaitingTargetHandshake,
+    Relaying,
+    AwaitingGoodbye,  ///< everything is said; waits (briefly) for the client to close, so that an alert is not lost
+    Closed,
+  };
+
+  Connection(ConnectionHost& host, std::shared_ptr<Channel> channel, Fd client, const Address& client_address);
+  ~Connection();
+
+  /// Enters the first phase. The worker owns the connection from before this call on.
+  void start();
+  /// Ends it now, saying why in the log: a limit was reached, or draining took too long.
+  void evict(std::string_view reason);
+
+  Phase phase() const { return phase_; }
+  const Channel& channel() const { return *channel_; }
+
+  std::size_t position = 0;  ///< in the worker's list; the worker's alone
+
+ private:
+  enum class Next { Wait, Again };
+
+  void endpoint_ready() override { advance(); }
+  void key_operation_done() override;
+  void advance();
+  Next step();
+  Next await_client_handshake();
+  Next await_target();
+  Next await_target_handshake();
+  Next relay();
+  Next await_goodbye();
+
+  Result<void> begin_target();
+  void next_target(std::string_view reason, const std::string& detail);
+  void enter(Phase phase);
+  void begin_relaying();
+  void no_longer_half_open();
+  bool pump(Endpoint& from, Endpoint& to, std::uint64_t& counter);
+  void end(std::string_view how, const std::string& detail = {});
+  void broke(Endpoint& at);
+  void close_now();
+  void refuse(std::string_view side, std::string_view reason, const std::string& detail, const Endpoint* at);
+  void expired();
+
+  ConnectionHost& host_;
+  std::shared_ptr<Channel> channel_;
+  std::string client_address_;
+  Endpoint client_;
+  std::optional<Endpoint> target_;
+  std::size_t next_target_ = 0;  // index of the target being tried
+  Phase phase_ = Phase::AwaitingClientHandshake;
+  std::optional<std::list<Connection*>::iterator> half_open_;
+  bool waits_for_key_ = false;
+  bool advancing_ = false;
+  event::Timer timer_;
+  Clock::time_point began_;
+  std::uint64_t bytes_in_ = 0;
+  std::uint64_t bytes_out_ = 0;
+};
+
+std::string_view to_string(Connection::Phase phase);
+
+}  // namespace cipherway::gateway

@@ -1,0 +1,256 @@
+#include "gateway/endpoint.h"
+
+#include "tls/first_bytes.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+namespace cipherway::gateway {
+
+Endpoint::Endpoint(event::EventLoop& loop, Scratch& scratch, Owner& owner, Fd socket)
+    : loop_(loop), scratch_(scratch), owner_(owner), socket_(std::move(socket)) {}
+
+Endpoint::~Endpoint() {
+  if (socket_) loop_.remove(socket_.get(), *this);
+}
+
+void Endpoint::start_tls(std::unique_ptr<tls::Session> session, bool speaks_first) {
+  tls_ = std::move(session);
+  needs_input_ = !speaks_first;
+}
+
+Result<void> Endpoint::watch() {
+  return loop_.add(socket_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *this);
+}
+
+void Endpoint::ready(std::uint32_t events) {
+  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) readable_ = true;
+  if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) writable_ = true;
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) hung_up_ = true;
+  owner_.endpoint_ready();
+}
+
+Endpoint::Receive Endpoint::receive(std::span<std::uint8_t> into, std::size_t& got) {
+  if (!readable_) return Receive::Nothing;
+  for (;;) {
+    ssize_t count = ::recv(socket_.get(), into.data(), into.size(), MSG_DONTWAIT);
+    if (count > 0) {
+      got = static_cast<std::size_t>(count);
+      // A short read means that the socket is empty: the next byte raises a new edge. A FIN does not come as a byte.
+      if (got < into.size() && !hung_up_) readable_ = false;
+      return Receive::Got;
+    }
+    if (count == 0) return Receive::End;
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      readable_ = false;
+      return Receive::Nothing;
+    }
+    socket_error_ = errno;
+    return Receive::Failed;
+  }
+}
+
+bool Endpoint::send(BytesView bytes) {
+  if (!has_unsent()) {
+    while (writable_ && !bytes.empty()) {
+      ssize_t count = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (count >= 0) {
+        bytes = bytes.subspan(static_cast<std::size_t>(count));
+        continue;
+      }
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        writable_ = false;
+        break;
+      }
+      socket_error_ = errno;
+      return false;
+    }
+    if (bytes.empty()) return true;
+  }
+  unsent_.insert(unsent_.end(), bytes.begin(), bytes.end());
+  batch_ = std::max(kLeastBatch, batch_ / 2);
+  return true;
+}
+
+bool Endpoint::flush() {
+  while (has_unsent() && writable_) {
+    ssize_t count = ::send(socket_.get(), unsent_.data() + unsent_begin_, unsent_.size() - unsent_begin_,
+                           MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (count >= 0) {
+      unsent_begin_ += static_cast<std::size_t>(count);
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      writable_ = false;
+      return true;
+    }
+    socket_error_ = errno;
+    return false;
+  }
+  if (!has_unsent() && unsent_begin_ > 0) {
+    Bytes().swap(unsent_);  // an idle connection keeps no buffer
+    unsent_begin_ = 0;
+    if (finish_wanted_) ::shutdown(socket_.get(), SHUT_WR);
+  }
+  return true;
+}
+
+bool Endpoint::send_output() {
+  if (scratch_.output.view().empty()) return true;
+  bool sent = send(scratch_.output.view());
+  scratch_.output.clear();
+  return sent;
+}
+
+/// The session was given ciphertext in a buffer of the worker and stopped before its end: keep the rest.
+void Endpoint::keep_unread() {
+  BytesView rest = tls_->unread();
+  if (rest.empty()) {
+    Bytes().swap(held_);
+  } else {
+    held_ = Bytes(rest.begin(), rest.end());
+  }
+  tls_->give({});
+}
+
+/// Looks at what is held before the library does: whoever speaks something else is told apart from broken TLS.
+bool Endpoint::first_bytes_are_tls() {
+  looks_like_tls_ = tls::classify_first_bytes(held_) == tls::FirstBytes::Tls;
+  if (tls::classify_first_bytes(held_) != tls::FirstBytes::NotTls) return true;
+  failure_ = {tls::Reason::NotTls, "the first bytes are " + std::string(tls::describe_plaintext(held_))};
+  return false;
+}
+
+Endpoint::Handshake Endpoint::handshake() {
+  constexpr std::size_t kHandshakeBatch = 16 * 1024;
+  if (!needs_input_) tls_->give(held_);  // a key operation had stopped the handshake in the middle of it
+  for (;;) {
+    if (!needs_input_) {
+      auto step = tls_->handshake(scratch_.output);
+      bool sent = send_output();
+      keep_unread();
+      switch (step) {
+        case tls::Session::Step::Done: return sent ? Handshake::Done : Handshake::Failed;
+        case tls::Session::Step::NeedsKey: return Handshake::NeedsKey;
+        case tls::Session::Step::Failed: failure_ = tls_->refusal(); return Handshake::Failed;
+        case tls::Session::Step::NeedsInput: needs_input_ = true; break;
+      }
+      if (!sent) return Handshake::Failed;
+    }
+    std::size_t got = 0;
+    auto into = std::span(scratch_.cipher).first(kHandshakeBatch);
+    switch (receive(into, got)) {
+      case Receive::Got: break;
+      case Receive::Nothing: return Handshake::Waits;
+      case Receive::End:
+        failure_ = {tls::Reason::ProtocolError, "the peer closed the connection during the handshake"};
+        read_ended_ = true;
+        return Handshake::Failed;
+      case Receive::Failed:
+        failure_ = {tls::Reason::ProtocolError, std::generic_category().message(socket_error_)};
+        return Handshake::Failed;
+    }
+    if (looks_like_tls_) {
+      tls_->give(into.first(got));
+    } else {
+      held_.insert(held_.end(), into.begin(), into.begin() + static_cast<std::ptrdiff_t>(got));
+      if (!first_bytes_are_tls()) return Handshake::Failed;
+      if (!looks_like_tls_) continue;
+      tls_->give(held_);
+    }
+    needs_input_ = false;
+  }
+}
+
+Endpoint::Pull Endpoint::pull() {
+  if (read_ended_) return Pull::Nothing;
+  Pull result = tls_ ? pull_tls() : pull_plain();
+  if (result == Pull::Closed || result == Pull::Truncated) read_ended_ = true;
+  return result;
+}
+
+Endpoint::Pull Endpoint::pull_plain() {
+  std::size_t got = 0;
+  switch (receive(std::span(scratch_.plain).first(batch_), got)) {
+    case Receive::Nothing: return Pull::Nothing;
+    case Receive::End: return Pull::Closed;
+    case Receive::Failed: return Pull::Failed;
+    case Receive::Got: break;
+  }
+  pulled_ = {scratch_.plain.data(), got};
+  if (got == batch_) batch_ = std::min(Scratch::kMostBatch, batch_ * 2);
+  return Pull::Data;
+}
+
+Endpoint::Pull Endpoint::pull_tls() {
+  for (;;) {
+    // Everything given is decrypted in this call: plaintext is shorter than its ciphertext, and `plain` is as large as
+    // the largest batch. (Bytes that stay inside the library would raise no readiness event.)
+    if (!held_.empty()) {
+      tls_->give(held_);
+    } else {
+      std::size_t got = 0;
+      Receive received = receive(std::span(scratch_.cipher).first(batch_), got);
+      if (received == Receive::Nothing) return Pull::Nothing;
+      if (received == Receive::End) return Pull::Truncated;
+      if (received == Receive::Failed) return Pull::Failed;
+      if (got == batch_) batch_ = std::min(Scratch::kMostBatch, batch_ * 2);
+      tls_->give({scratch_.cipher.data(), got});
+    }
+    auto read = tls_->read(scratch_.plain, scratch_.output);
+    keep_unread();
+    if (!send_output()) return Pull::Failed;
+    switch (read.step) {
+      case tls::Session::ReadStep::Data: pulled_ = {scratch_.plain.data(), read.bytes}; return Pull::Data;
+      case tls::Session::ReadStep::Closed: return Pull::Closed;
+      case tls::Session::ReadStep::Failed: failure_ = tls_->refusal(); return Pull::Failed;
+      case tls::Session::ReadStep::NeedsInput: break;
+    }
+  }
+}
+
+bool Endpoint::push(BytesView plain) {
+  if (!tls_) return send(plain);
+  if (!tls_->write(plain, scratch_.output)) {
+    failure_ = tls_->refusal();
+    scratch_.output.clear();
+    return false;
+  }
+  return send_output();
+}
+
+bool Endpoint::finish() {
+  if (finish_wanted_) return true;
+  finish_wanted_ = true;
+  if (tls_) {
+    tls_->close(scratch_.output);
+    if (!send_output()) return false;
+  }
+  if (!has_unsent()) ::shutdown(socket_.get(), SHUT_WR);
+  return true;
+}
+
+bool Endpoint::discard() {
+  std::size_t got = 0;
+  for (int i = 0; i < 16; ++i) {
+    Receive received = receive(scratch_.cipher, got);
+    if (received == Receive::Nothing) return false;
+    if (received != Receive::Got) return true;
+  }
+  return true;  // a peer that goes on talking after our alert is not waited for
+}
+
+void Endpoint::reset_on_close() {
+  linger hard{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+}
+
+}  // namespace cipherway::gateway

@@ -1,0 +1,108 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "base/fd.h"
+#include "event/event_loop.h"
+#include "gateway/scratch.h"
+#include "tls/session.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace cipherway::gateway {
+
+/// One end of a connection: a socket, and TLS on it or not. Never blocks. Told of readiness by edges (EPOLLET), so that
+/// one epoll_ctl serves its whole life; it remembers what it was told and does its work when the connection asks.
+class Endpoint final : public event::Watcher {
+ public:
+  /// Called from the loop when there may be something to do.
+  class Owner {
+   public:
+    virtual void endpoint_ready() = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  Endpoint(event::EventLoop& loop, Scratch& scratch, Owner& owner, Fd socket);
+  ~Endpoint();
+
+  Result<void> watch();
+  /// From now on this end speaks TLS; a client speaks first.
+  void start_tls(std::unique_ptr<tls::Session> session, bool speaks_first);
+  bool has_tls() const { return tls_ != nullptr; }
+  const tls::Session& tls() const { return *tls_; }
+  tls::Session& tls() { return *tls_; }
+
+  enum class Handshake { Done, Waits, NeedsKey, Failed };
+  /// Failed: `failure` says why; an alert for the peer, if there is one, was sent as far as the socket took it.
+  Handshake handshake();
+
+  enum class Pull { Data, Nothing, Closed, Truncated, Failed };
+  /// Reads one batch. Data: `pulled` is a view into the worker's scratch, valid until another endpoint pulls.
+  /// Closed: the peer ended its direction properly. Truncated: it did so without close_notify. Failed: see `failure`.
+  Pull pull();
+  BytesView pulled() const { return pulled_; }
+  /// A batch was read and there may be more at once.
+  bool may_have_more() const { return readable_ && !read_ended_; }
+
+  /// Sends, and keeps what the socket does not take: at most one batch, because the caller pulls no more while
+  /// `has_unsent`. False: the endpoint failed.
+  bool push(BytesView plain);
+  bool has_unsent() const { return unsent_begin_ < unsent_.size(); }
+  bool flush();
+
+  /// Ends our direction once everything is sent: close_notify, then FIN.
+  bool finish();
+  bool finished() const { return finish_wanted_ && !has_unsent(); }
+  bool read_ended() const { return read_ended_; }
+
+  /// Throws away what the peer still sends; true when it closed.
+  bool discard();
+  /// From now on closing sends a RST: the peer must not take what it got for the whole.
+  void reset_on_close();
+
+  const tls::Refusal& failure() const { return failure_; }
+  /// Set when the socket failed with an errno (0 otherwise).
+  int socket_error() const { return socket_error_; }
+  int descriptor() const { return socket_.get(); }
+  bool hung_up() const { return hung_up_; }
+  bool writable() const { return writable_; }
+
+  void ready(std::uint32_t events) override;
+
+ private:
+  enum class Receive { Got, Nothing, End, Failed };
+  Receive receive(std::span<std::uint8_t> into, std::size_t& got);
+  bool send(BytesView bytes);
+  bool send_output();
+  void keep_unread();
+  bool first_bytes_are_tls();
+  Pull pull_plain();
+  Pull pull_tls();
+
+  event::EventLoop& loop_;
+  Scratch& scratch_;
+  Owner& owner_;
+  Fd socket_;
+  std::unique_ptr<tls::Session> tls_;
+  Bytes held_;    // ciphertext that came too early to be read
+  Bytes unsent_;  // what the socket did not take yet
+  std::size_t unsent_begin_ = 0;
+  std::size_t batch_ = kLeastBatch;
+  BytesView pulled_;
+  tls::Refusal failure_;
+  int socket_error_ = 0;
+  bool readable_ = true;
+  bool writable_ = true;
+  bool hung_up_ = false;
+  bool read_ended_ = false;
+  bool finish_wanted_ = false;
+  bool looks_like_tls_ = false;
+  bool needs_input_ = false;  // the handshake cannot go on before something arrives
+
+  static constexpr std::size_t kLeastBatch = 16 * 1024;
+};
+
+}  // namespace cipherway::gateway

@@ -1,0 +1,67 @@
+#include "gateway/listener.h"
+
+#include "base/log.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace cipherway::gateway {
+
+namespace {
+constexpr int kMostAcceptsPerTurn = 64;
+constexpr std::chrono::milliseconds kRetryAfter{100};
+}  // namespace
+
+Listener::Listener(event::EventLoop& loop, Fd socket, std::string channel, Accepted accepted)
+    : loop_(loop),
+      socket_(std::move(socket)),
+      channel_(std::move(channel)),
+      accepted_(std::move(accepted)),
+      retry_(loop, [this] { resume(); }) {
+  resume();
+}
+
+Listener::~Listener() {
+  pause();
+}
+
+void Listener::pause() {
+  retry_.cancel();
+  if (accepting_) loop_.remove(socket_.get(), *this);
+  accepting_ = false;
+}
+
+void Listener::pause_for(Clock::duration time) {
+  pause();
+  retry_.set_after(time);
+}
+
+void Listener::resume() {
+  if (accepting_) return;
+  if (!loop_.add(socket_.get(), EPOLLIN | EPOLLEXCLUSIVE, *this)) {
+    retry_.set_after(kRetryAfter);
+    return;
+  }
+  accepting_ = true;
+}
+
+void Listener::ready(std::uint32_t) {
+  for (int i = 0; i < kMostAcceptsPerTurn && accepting_; ++i) {
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    Fd socket(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&storage), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (socket) {
+      accepted_(std::move(socket), Address::from_socket(storage, length));
+      continue;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+    if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue;
+    log::warn("accept.paused", {{"channel", channel_}, {"error", std::generic_category().message(errno)}});
+    return pause_for(kRetryAfter);
+  }
+}
+
+}  // namespace cipherway::gateway

@@ -1,0 +1,37 @@
+#pragma once
+
+#include "base/address.h"
+#include "event/event_loop.h"
+
+#include <functional>
+#include <string>
+
+namespace cipherway::gateway {
+
+/// Accepts connections on a socket that the supervisor owns and all workers share (EPOLLEXCLUSIVE). Running out of
+/// descriptors pauses it for a moment instead of spinning; whoever waits in the backlog is served afterwards.
+class Listener final : public event::Watcher {
+ public:
+  using Accepted = std::function<void(Fd socket, const Address& peer)>;
+
+  Listener(event::EventLoop& loop, Fd socket, std::string channel, Accepted accepted);
+  ~Listener();
+
+  /// Stops accepting for a while: what arrives meanwhile waits in the kernel's backlog, or goes to another worker.
+  void pause_for(Clock::duration time);
+
+  void ready(std::uint32_t events) override;
+
+ private:
+  void pause();
+  void resume();
+
+  event::EventLoop& loop_;
+  Fd socket_;
+  std::string channel_;
+  Accepted accepted_;
+  event::Timer retry_;
+  bool accepting_ = false;
+};
+
+}  // namespace cipherway::gateway

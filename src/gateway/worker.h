@@ -1,0 +1,73 @@
+#pragma once
+
+#include "event/event_loop.h"
+#include "event/frame_socket.h"
+#include "gateway/connection.h"
+#include "gateway/control.h"
+#include "gateway/listener.h"
+#include "tls/keys.h"
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace cipherway::gateway {
+
+/// How a worker process was started.
+struct WorkerStart {
+  unsigned index = 0;
+  bool seccomp = false;  ///< what the sandbox really is, for the report
+  int landlock = 0;
+};
+
+/// A gateway worker: accepts connections, terminates and originates TLS, relays. Lives in its own unprivileged process,
+/// shares nothing with the other workers, and obeys the supervisor's orders (gateway/control.h).
+class Worker final : public ConnectionHost {
+ public:
+  Worker(event::EventLoop& loop, Fd control, WorkerStart start);
+  ~Worker();
+
+  /// Until the supervisor says otherwise or is gone: the exit code of the process.
+  int run();
+
+ private:
+  /// A listening socket and the channel that it leads into: null until the first Configure.
+  struct Entrance {
+    std::unique_ptr<Listener> listener;
+    Fd socket;  // received, not yet accepted on
+    std::shared_ptr<Channel> channel;
+  };
+
+  event::EventLoop& loop() override { return loop_; }
+  Scratch& scratch() override { return scratch_; }
+  void closed(Connection& connection) override;
+
+  void obey(event::Frame frame);
+  Result<void> configure(const Fd& snapshot);
+  void connect_keyholder(std::uint32_t id);
+  void drain(std::chrono::milliseconds limit);
+  void report(std::uint32_t id);
+  void accept(const std::string& channel, Fd socket, const Address& peer);
+  void bury();
+  void stop(int exit_code);
+  std::string status() const;
+
+  event::EventLoop& loop_;
+  WorkerStart start_;
+  Scratch scratch_;
+  tls::Keys keys_;
+  std::unique_ptr<event::FrameSocket> control_;
+  std::map<std::string, std::shared_ptr<Traffic>> traffic_;
+  std::map<std::string, Entrance> entrances_;
+  std::vector<std::unique_ptr<Connection>> connections_;
+  std::vector<std::unique_ptr<Connection>> closed_;  // destroyed at the end of the turn
+  bool burial_planned_ = false;
+  bool draining_ = false;
+  event::Timer drain_limit_;
+  int exit_code_ = 0;
+};
+
+}  // namespace cipherway::gateway

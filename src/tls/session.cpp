@@ -1,0 +1,159 @@
+#include "tls/session.h"
+
+#include "tls/first_bytes.h"
+#include "tls/session_callbacks.h"
+#include "tls/ticket_keys.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace cipherway::tls {
+
+void Output::append(BytesView bytes) {
+  if (size_ + bytes.size() > bytes_.size())
+    bytes_.resize(std::max(bytes_.size() * 2, size_ + bytes.size() + 16 * 1024));
+  std::memcpy(bytes_.data() + size_, bytes.data(), bytes.size());
+  size_ += bytes.size();
+}
+
+Result<std::unique_ptr<Session>> Session::make(std::shared_ptr<Context> context, Resumable& owner, std::string target) {
+  std::unique_ptr<Session> session(new Session(std::move(context), owner, std::move(target)));
+  if (!session->ssl_) return crypto::fail_openssl("make a TLS session");
+  return session;
+}
+
+Session::Session(std::shared_ptr<Context> context, Resumable& owner, std::string target)
+    : context_(std::move(context)), owner_(owner), target_(std::move(target)), ssl_(SSL_new(context_->get())) {
+  SSL* ssl = ssl_.get();
+  if (ssl == nullptr) return;
+  BIO* bio = BIO_new(SessionCallbacks::bio_method());
+  BIO_set_data(bio, &wire_);
+  SSL_set_bio(ssl, bio, bio);
+  SSL_set_app_data(ssl, this);
+  const Settings& settings = context_->settings();
+  if (settings.shown) SSL_set_mode(ssl, SSL_MODE_ASYNC);
+  if (settings.role == Role::Server) {
+    SSL_set_accept_state(ssl);
+    // "If the server has no fresh key, it issues no ticket": an empty one would be malformed in TLS 1.3.
+    if (context_->tickets()->fresh() == nullptr) {
+      SSL_set_num_tickets(ssl, 0);
+      SSL_set_options(ssl, SSL_OP_NO_TICKET);
+    }
+    return;
+  }
+  SSL_set_connect_state(ssl);
+  if (!settings.server_name.empty()) {
+    SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+             const_cast<char*>(settings.server_name.c_str()));
+  }
+  if (SslSessionHandle remembered = context_->recall(target_)) SSL_set_session(ssl, remembered.get());
+}
+
+Session::~Session() {
+  if (parked_) broken("a TLS session was destroyed while its key operation is pending");
+}
+
+Session::Step Session::handshake(Output& output) {
+  wire_.out = &output;
+  ERR_clear_error();
+  keyholder::Client::Waiting waiting(context_->keys().client(), *this);
+  int done = SSL_do_handshake(ssl_.get());
+  int error = done == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), done);
+  parked_ = error == SSL_ERROR_WANT_ASYNC;
+  if (parked_) return Step::NeedsKey;
+  if (error == SSL_ERROR_WANT_READ) return Step::NeedsInput;
+  if (error == SSL_ERROR_NONE) {
+    SSL_clear_mode(ssl_.get(), SSL_MODE_ASYNC);
+    return Step::Done;
+  }
+  refuse();
+  return Step::Failed;
+}
+
+void Session::refuse() {
+  refusal_ = refusal_from_queue(static_cast<int>(SSL_get_verify_result(ssl_.get())));
+  if (refusal_.reason == Reason::NameNotAllowed) refusal_.detail = policy_detail_;
+  if (key_failed_) refusal_ = {Reason::KeyUnavailable, "the keyholder did not sign"};
+}
+
+void Session::abandon() {
+  if (!parked_) return;
+  key_failed_ = true;
+  context_->keys().client().abandon(*this);
+  owner_.key_operation_done();
+}
+
+Session::Read Session::read(std::span<std::uint8_t> plain, Output& output) {
+  if (read_ended_) return {*read_ended_};
+  wire_.out = &output;
+  ERR_clear_error();
+  std::size_t filled = 0;
+  while (filled < plain.size()) {
+    std::size_t got = 0;
+    if (SSL_read_ex(ssl_.get(), plain.data() + filled, plain.size() - filled, &got) == 1) {
+      filled += got;
+      continue;
+    }
+    int error = SSL_get_error(ssl_.get(), 0);
+    if (error != SSL_ERROR_WANT_READ) {
+      read_ended_ = error == SSL_ERROR_ZERO_RETURN ? ReadStep::Closed : ReadStep::Failed;
+      if (read_ended_ == ReadStep::Failed) refuse();
+    }
+    if (filled > 0) break;
+    return {read_ended_.value_or(ReadStep::NeedsInput)};
+  }
+  return {ReadStep::Data, filled};
+}
+
+bool Session::write(BytesView plain, Output& output) {
+  wire_.out = &output;
+  ERR_clear_error();
+  while (!plain.empty()) {
+    std::size_t put = 0;
+    if (SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &put) != 1) {
+      refuse();
+      return false;
+    }
+    plain = plain.subspan(put);
+  }
+  return true;
+}
+
+void Session::close(Output& output) {
+  if (close_sent_) return;
+  close_sent_ = true;
+  wire_.out = &output;
+  ERR_clear_error();
+  SSL_shutdown(ssl_.get());
+}
+
+bool Session::resumed() const {
+  return SSL_session_reused(ssl_.get()) == 1;
+}
+
+Negotiated Session::negotiated() const {
+  SSL* ssl = ssl_.get();
+  Negotiated facts;
+  facts.protocol = SSL_get_version(ssl);
+  facts.cipher = SSL_get_cipher_name(ssl);
+  if (const char* group = SSL_group_to_name(ssl, static_cast<int>(SSL_get_negotiated_group(ssl)))) facts.group = group;
+  if (const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)) facts.server_name = name;
+  const unsigned char* alpn = nullptr;
+  unsigned alpn_length = 0;
+  SSL_get0_alpn_selected(ssl, &alpn, &alpn_length);
+  facts.alpn.assign(reinterpret_cast<const char*>(alpn), alpn_length);
+  facts.resumed = resumed();
+  if (context_->settings().peer) facts.peer_names = presented_names();
+  return facts;
+}
+
+std::vector<identity::Name> Session::presented_names() const {
+  crypto::CertificateHandle peer(SSL_get1_peer_certificate(ssl_.get()));
+  if (!peer) return {};
+  return identity::Certificate(std::move(peer)).names();
+}
+
+}  // namespace cipherway::tls
