@@ -15,7 +15,7 @@ Result<Fd> Keys::connect() {
   SocketPair pair = TRY(stream_pair());
   client_->reconnect(std::move(pair.ours));
   for (auto& [service, held] : tickets_)
-    if (auto keys = held.lock()) keys->refresh();
+    if (auto keys = held.lock()) keys->retire();
   return std::move(pair.theirs);
 }
 

@@ -8,7 +8,12 @@ namespace cipherway::tls {
 
 namespace {
 constexpr std::chrono::seconds kLookEvery{30};
+constexpr std::size_t kMostRetired = 16;
+
+auto current(std::uint64_t epoch) {
+  return [epoch](const TicketKey& key) { return key.epoch == epoch && !key.retired; };
 }
+}  // namespace
 
 TicketKeys::TicketKeys(event::EventLoop& loop, std::string service, Ask ask, Now now)
     : service_(std::move(service)),
@@ -31,12 +36,12 @@ void TicketKeys::renew() {
 }
 
 void TicketKeys::ask_for(std::uint64_t epoch) {
-  if (std::ranges::find(keys_, epoch, &TicketKey::epoch) != keys_.end()) return;
+  if (std::ranges::any_of(keys_, current(epoch))) return;
   keys_.push_back(TicketKey{epoch, {}});
   ask_(epoch, [self = self_, epoch](Result<SecretBytes> bytes) {
     if (*self == nullptr) return;
     auto& keys = (*self)->keys_;
-    auto place = std::ranges::find(keys, epoch, &TicketKey::epoch);
+    auto place = std::ranges::find_if(keys, current(epoch));
     if (place == keys.end()) return;
     if (bytes && bytes->size() == TicketKey::kNameBytes + 2 * TicketKey::kKeyBytes) {
       place->bytes = std::move(*bytes);
@@ -49,13 +54,18 @@ void TicketKeys::ask_for(std::uint64_t epoch) {
   });
 }
 
-void TicketKeys::refresh() {
-  keys_.clear();
-  renew();
+void TicketKeys::retire() {
+  for (TicketKey& key : keys_) key.retired = key.retired || key.available();
+  auto retired = static_cast<std::size_t>(std::ranges::count_if(keys_, &TicketKey::retired));
+  for (auto oldest = keys_.begin(); retired > kMostRetired; --retired) {
+    oldest = std::find_if(oldest, keys_.end(), [](const TicketKey& key) { return key.retired; });
+    oldest = keys_.erase(oldest);
+  }
+  renew();  // what was asked of the old keyholder and not answered is asked of the new one by the client
 }
 
 const TicketKey* TicketKeys::fresh() const {
-  auto place = std::ranges::find(keys_, ticket_epoch_at(now_()), &TicketKey::epoch);
+  auto place = std::ranges::find_if(keys_, current(ticket_epoch_at(now_())));
   return place != keys_.end() && place->available() ? &*place : nullptr;
 }
 
@@ -70,6 +80,7 @@ std::vector<std::uint64_t> TicketKeys::epochs_held() const {
   for (const TicketKey& key : keys_)
     if (key.available()) epochs.push_back(key.epoch);
   std::ranges::sort(epochs);
+  epochs.erase(std::ranges::unique(epochs).begin(), epochs.end());
   return epochs;
 }
 

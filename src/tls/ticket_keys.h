@@ -22,7 +22,8 @@ struct TicketKey {
   static constexpr std::size_t kKeyBytes = 32;
 
   std::uint64_t epoch = 0;
-  SecretBytes bytes;  ///< 80 bytes, or empty while the keyholder has not answered
+  SecretBytes bytes;     ///< 80 bytes, or empty while the keyholder has not answered
+  bool retired = false;  ///< of a keyholder that is gone: opens its tickets, makes none
 
   bool available() const { return bytes.size() == kNameBytes + 2 * kKeyBytes; }
   BytesView name() const { return bytes.view().first(kNameBytes); }
@@ -48,8 +49,9 @@ class TicketKeys {
   /// The key that a ticket names, or nullptr; `fresh() == named(...)` unless the ticket should be renewed.
   const TicketKey* named(BytesView name) const;
 
-  /// Asks again for everything (there is a new keyholder, whose root is another).
-  void refresh();
+  /// There is a new keyholder, whose root is another: tickets are issued with its keys from now on, and those issued
+  /// before are still accepted until their epochs end.
+  void retire();
 
   const std::string& service() const { return service_; }
   /// The epochs whose keys are here, for the exposure report.

@@ -66,13 +66,27 @@ TEST_F(TicketKeysTest, AnAnswerAfterTheEndIsIgnored) {
   answer(500'000);
 }
 
-TEST_F(TicketKeysTest, ARefreshForgetsEverythingAndAsksAgain) {
+TEST_F(TicketKeysTest, KeysOfAnOldKeyholderOpenTicketsAndMakeNone) {
   auto held = keys();
   answer(500'000);
+  Bytes old_name(held->fresh()->name().begin(), held->fresh()->name().end());
   asked.clear();
-  held->refresh();
+  held->retire();
   EXPECT_EQ(held->fresh(), nullptr);
-  EXPECT_EQ(asked.size(), 3u);
+  ASSERT_NE(held->named(old_name), nullptr);
+  EXPECT_EQ(asked.size(), 1u);  // the neighbours had not been answered: they are still asked for
+  asked.at(500'000)(key_of(7));
+  ASSERT_NE(held->fresh(), nullptr);
+  EXPECT_NE(held->fresh(), held->named(old_name));
+}
+
+TEST_F(TicketKeysTest, RetiredKeysAreNotKeptForEver) {
+  auto held = keys();
+  for (int i = 0; i < 100; ++i) {
+    for (std::uint64_t epoch : {499'999u, 500'000u, 500'001u}) answer(epoch);
+    held->retire();
+  }
+  EXPECT_LE(held->epochs_held().size(), 16u);
 }
 
 }  // namespace
