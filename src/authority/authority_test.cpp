@@ -167,16 +167,16 @@ TEST_F(AuthorityTest, SerialsAreRandomAndDistinct) {
 
 TEST_F(AuthorityTest, RefusesNamesThatAreNotItsOwn) {
   Authority authority = make();
-  for (std::vector<std::string> names : {std::vector<std::string>{},
-                                         {"spiffe://example.com/a"},
-                                         {"shop.example.org"},
-                                         {"10.0.0.1"},
-                                         {"nonsense!"},
-                                         {"spiffe://example.org"},
-                                         {"spiffe://example.org/a", "spiffe://example.org/a"},
-                                         {"spiffe://example.org/a", "spiffe://example.org/b"},
-                                         {"spiffe://example.org/a", "spiffe://example.com/a"},
-                                         std::vector<std::string>(101, "spiffe://example.org/a")})
+  for (const std::vector<std::string>& names : {std::vector<std::string>{},
+                                                {"spiffe://example.com/a"},
+                                                {"shop.example.org"},
+                                                {"10.0.0.1"},
+                                                {"nonsense!"},
+                                                {"spiffe://example.org"},
+                                                {"spiffe://example.org/a", "spiffe://example.org/a"},
+                                                {"spiffe://example.org/a", "spiffe://example.org/b"},
+                                                {"spiffe://example.org/a", "spiffe://example.com/a"},
+                                                std::vector<std::string>(101, "spiffe://example.org/a")})
     EXPECT_FALSE(authority.issue(request(names)).has_value()) << names.size();
   EXPECT_EQ(authority.list()->size(), 2U);  // root and intermediate
 }

@@ -144,9 +144,7 @@ bool add_subtree(STACK_OF(GENERAL_SUBTREE) * &list, int type, BytesView value) {
       ASN1_STRING_set(text.get(), value.data(), static_cast<int>(value.size())) != 1)
     return false;
   GENERAL_NAME_set0_value(subtree->base, type, text.release());
-  if (sk_GENERAL_SUBTREE_push(list, subtree.get()) <= 0) return false;
-  (void)subtree.release();
-  return true;
+  return sk_GENERAL_SUBTREE_push(list, subtree.get()) > 0 && subtree.release() != nullptr;
 }
 
 bool add_block(STACK_OF(GENERAL_SUBTREE) * &list, const AddressBlock& block) {

@@ -149,8 +149,7 @@ bool add_names(X509* x509, const std::vector<Name>& names, bool critical) {
   if (!list) return false;
   for (const Name& name : names) {
     NameHandle general = to_general(name);
-    if (!general || sk_GENERAL_NAME_push(list.get(), general.get()) <= 0) return false;
-    (void)general.release();
+    if (!general || sk_GENERAL_NAME_push(list.get(), general.get()) <= 0 || general.release() == nullptr) return false;
   }
   return add(x509, NID_subject_alt_name, list.get(), critical);
 }

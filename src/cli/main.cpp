@@ -27,7 +27,7 @@ void print_help(std::FILE* out) {
     std::fprintf(out, "  %-*s  %.*s\n", static_cast<int>(widest), command.name.data(),
                  static_cast<int>(command.help.size()), command.help.data());
   }
-  std::fputs("\n  cipherway COMMAND --help says more; cipherway --version says which this is.\n", out);
+  std::fputs("\ncipherway COMMAND --help says more; cipherway --version says which this is.\n", out);
 }
 
 int run(int argc, char** argv) {

@@ -113,10 +113,9 @@ TEST(Certificate, TellsWhatItIs) {
   EXPECT_FALSE(certificate.is_authority());
   EXPECT_TRUE(make({.constraints = "critical,CA:TRUE"}).is_authority());
   EXPECT_EQ(*crypto::type_of(certificate.public_key()->get()), crypto::KeyType::P256);
-  Certificate copy = certificate;
+  Certificate copy = make({.common_name = "other"});
+  copy = certificate;
   EXPECT_EQ(copy.get(), certificate.get());
-  EXPECT_EQ(to_hex(crypto::Handle<X509, &X509_free>(X509_dup(copy.get())) ? copy.to_der() : Bytes()),
-            to_hex(certificate.to_der()));
 }
 
 TEST(Certificate, SubjectsAreBoundedAndEscaped) {
