@@ -174,6 +174,20 @@ TEST_P(OneHandshake, OtherKeysGoToTheDefaultProvider) {
   EXPECT_STREQ(OSSL_PROVIDER_get0_name(EVP_PKEY_get0_provider(held.get())), "cipherway");
 }
 
+// OpenSSL 3.0 may answer a request for "EC" of any provider with what it last found for one in particular. A handshake
+// that agrees on P-256 makes such a request, and must not be given the kind of key that lives in a keyholder.
+TEST_P(OneHandshake, AKeyInTheKeyholderIsNoModelForNewKeys) {
+  start(crypto::KeyType::P256, false);
+  crypto::KeyHandle public_key(X509_get_pubkey(server_certificate_.get()));
+  auto held = *server_->key_for("server", public_key);
+  ASSERT_EQ(EVP_set_default_properties(nullptr, ""), 1);  // forgets what was found so far
+  crypto::DigestContextHandle signing(EVP_MD_CTX_new());
+  ASSERT_EQ(EVP_DigestSignInit(signing.get(), nullptr, EVP_sha256(), nullptr, held.get()), 1);
+  auto key = crypto::generate_key(crypto::KeyType::P256);
+  ASSERT_TRUE(key) << key.error().what;
+  EXPECT_STREQ(OSSL_PROVIDER_get0_name(EVP_PKEY_get0_provider(key->get())), "default");
+}
+
 INSTANTIATE_TEST_SUITE_P(P256, OneHandshake, testing::Values(kP256));
 
 }  // namespace

@@ -396,18 +396,19 @@ int initialise(const OSSL_CORE_HANDLE* handle, const OSSL_DISPATCH*, const OSSL_
   return 1;
 }
 
-Result<void> load_provider() {
-  // Both stay loaded as long as the process lives.
-  static OSSL_PROVIDER* standard = nullptr;
-  static OSSL_PROVIDER* ours = nullptr;
-  if (ours != nullptr) return {};
-  // Loading any provider explicitly ends the default provider's being loaded by itself.
-  if (standard == nullptr) standard = OSSL_PROVIDER_load(nullptr, "default");
-  if (standard == nullptr) return crypto::fail_openssl("load the default provider");
-  if (OSSL_PROVIDER_add_builtin(nullptr, "cipherway", &initialise) != 1 ||
-      (ours = OSSL_PROVIDER_load(nullptr, "cipherway")) == nullptr)
-    return crypto::fail_openssl("load the cipherway provider");
-  return {};
+/// The library context that our provider is alone in, as long as the process lives; nullptr if it could not be made. In
+/// the default one, OpenSSL 3.0 might take our key management for anybody who asks for "EC" of no provider in
+/// particular: its cache of methods does not tell such a request from one that names a provider.
+OSSL_LIB_CTX* own_context() {
+  static OSSL_LIB_CTX* const context = [] {
+    OSSL_LIB_CTX* made = OSSL_LIB_CTX_new();
+    if (made != nullptr && OSSL_PROVIDER_add_builtin(made, "cipherway", &initialise) == 1 &&
+        OSSL_PROVIDER_load(made, "cipherway") != nullptr)
+      return made;
+    OSSL_LIB_CTX_free(made);
+    return static_cast<OSSL_LIB_CTX*>(nullptr);
+  }();
+  return context;
 }
 
 const char* name_of(crypto::KeyType type) {
@@ -424,13 +425,13 @@ const char* name_of(crypto::KeyType type) {
 
 Result<crypto::KeyHandle> make_key_object(const std::shared_ptr<Client::State>& state, const std::string& identity,
                                           const crypto::KeyHandle& public_key) {
-  TRY(load_provider());
+  if (own_context() == nullptr) return crypto::fail_openssl("load the cipherway provider");
   // The public half anew, from its DER: the handle that we were given might have a private half.
   Bytes der = TRY(crypto::public_key_der(public_key.get()));
   Key parts{state, identity, TRY(crypto::public_key_from_der(der)), TRY(crypto::type_of(public_key.get()))};
   if (identity.empty() || identity.size() > kMostNameBytes)
     return fail(ErrorKind::Invalid, "an identity's name has 1 to 96 bytes");
-  crypto::KeyContextHandle context(EVP_PKEY_CTX_new_from_name(nullptr, name_of(parts.type), "provider=cipherway"));
+  crypto::KeyContextHandle context(EVP_PKEY_CTX_new_from_name(own_context(), name_of(parts.type), nullptr));
   void* address = &parts;
   OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_ptr(kPartsParam, &address, sizeof parts),
                          OSSL_PARAM_construct_end()};
