@@ -34,7 +34,7 @@ void Supervisor::begin_change(Loaded loaded) {
   next->number = ++generations_;
   next->loaded = std::move(loaded);
   file_watch_->watch(next->files());
-  change_.emplace();
+  change_.emplace(Change{});
   change_->next = next;
   change_limit_.set_after(kChangeLimit);
   keyholder_restart_.cancel();
