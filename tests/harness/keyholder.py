@@ -15,6 +15,7 @@ from .node import binary
 
 LOAD_IDENTITY, SEAL, ADMIT, STATUS, SIGN, TICKET_KEY = 1, 2, 3, 4, 5, 6
 DONE, REFUSED = 64, 65
+CARRIES_DESCRIPTOR = 0x80  # in the type: a descriptor belongs to this frame
 ECDSA_P256_SHA256, RSA_PSS_SHA256, ED25519 = 0x0403, 0x0804, 0x0807
 
 
@@ -40,10 +41,11 @@ class Line:
     def ask(self, kind: int, payload: bytes = b"", descriptor: int | None = None):
         """(type, payload) of the reply; None if the keyholder hangs up."""
         self._id += 1
-        frame = struct.pack("!IBI", len(payload), kind, self._id) + payload
         ancillary = []
         if descriptor is not None:
+            kind |= CARRIES_DESCRIPTOR
             ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
+        frame = struct.pack("!IBI", len(payload), kind, self._id) + payload
         try:
             self.sock.sendmsg([frame], ancillary)
             while True:
@@ -100,7 +102,7 @@ class Keyholder:
     def admit(self, identities, services=(), tls12=False):
         """(reply, a Line for the new peer)."""
         mine, its = socket.socketpair()
-        payload = struct.pack("!IIBB", os.getpid(), os.getuid(), 1, tls12)
+        payload = struct.pack("!IIBB", os.getpid(), os.geteuid(), 1, tls12)
         for names in (identities, services):
             payload += struct.pack("!H", len(names)) + b"".join(_vector(n) for n in names)
         reply = self.line.ask(ADMIT, payload, its.fileno())
