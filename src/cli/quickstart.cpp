@@ -30,7 +30,7 @@ int quickstart(int argc, char** argv) {
     return kFailed;
   }
   auto missing = report->shortcomings();
-  std::string out = as_json ? report->to_json().dump(2) + "\n" : report->to_text();
+  std::string out = as_json ? report->to_json() : report->to_text();
   std::fputs(out.c_str(), stdout);
   if (as_json)
     for (const std::string& each : missing) std::fprintf(stderr, "cipherway quickstart: %s\n", each.c_str());

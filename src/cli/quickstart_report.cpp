@@ -3,6 +3,7 @@
 #include "cli/table.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 namespace cipherway::cli {
 
@@ -34,36 +35,39 @@ std::vector<std::string> QuickstartReport::shortcomings() const {
   expect(marker_seen_clear, "the control failed: the recorder did not read the marker in unprotected traffic either");
   bool held = false;
   for (const auto& row : exposure) {
-    if (row.value("key", "").find("private key") == std::string::npos) continue;
+    if (row.key.find("private key") == std::string::npos) continue;
     held = true;
-    expect(row.value("process", "").find("keyholder") != std::string::npos,
-           row.value("process", "") + " holds the " + row.value("key", ""));
+    expect(row.process.find("keyholder") != std::string::npos, row.process + " holds the " + row.key);
   }
   expect(held, "no process reports the private keys");
   return out;
 }
 
-nlohmann::ordered_json QuickstartReport::to_json() const {
-  return {{"channel",
-           {{"protect", protect},
-            {"protocol", protocol},
-            {"group", group},
-            {"cipher", cipher},
-            {"client", client},
-            {"server", server_name},
-            {"bytes", bytes},
-            {"sha256_match", sha256_match()},
-            {"sha256", sha256_received},
-            {"requests", requests},
-            {"full_handshakes", full},
-            {"resumed_handshakes", resumed}}},
-          {"wire",
-           {{"marker_in_clear_when_protected", marker_seen_protected},
-            {"marker_in_clear_when_not", marker_seen_clear},
-            {"bytes_recorded_when_protected", recorded_protected},
-            {"bytes_recorded_when_not", recorded_clear}}},
-          {"exposure", exposure},
-          {"seconds", seconds}};
+std::string QuickstartReport::to_json() const {
+  auto holdings = nlohmann::ordered_json::array();
+  for (const Holding& each : exposure)
+    holdings.push_back({{"key", each.key}, {"process", each.process}, {"pid", each.pid}, {"lifetime", each.lifetime}});
+  nlohmann::ordered_json report = {{"channel",
+                                    {{"protect", protect},
+                                     {"protocol", protocol},
+                                     {"group", group},
+                                     {"cipher", cipher},
+                                     {"client", client},
+                                     {"server", server_name},
+                                     {"bytes", bytes},
+                                     {"sha256_match", sha256_match()},
+                                     {"sha256", sha256_received},
+                                     {"requests", requests},
+                                     {"full_handshakes", full},
+                                     {"resumed_handshakes", resumed}}},
+                                   {"wire",
+                                    {{"marker_in_clear_when_protected", marker_seen_protected},
+                                     {"marker_in_clear_when_not", marker_seen_clear},
+                                     {"bytes_recorded_when_protected", recorded_protected},
+                                     {"bytes_recorded_when_not", recorded_clear}}},
+                                   {"exposure", std::move(holdings)},
+                                   {"seconds", seconds}};
+  return report.dump(2) + "\n";
 }
 
 std::string QuickstartReport::to_text() const {
@@ -92,9 +96,7 @@ std::string QuickstartReport::to_text() const {
 
   out += "\nWhich process could read which key, as the processes reported it\n";
   Table table({"KEY", "PROCESS", "PID", "FOR HOW LONG"});
-  for (const auto& each : exposure)
-    table.add({each.value("key", ""), each.value("process", ""), std::to_string(each.value("pid", 0)),
-               each.value("lifetime", "")});
+  for (const Holding& each : exposure) table.add({each.key, each.process, std::to_string(each.pid), each.lifetime});
   out += table.to_string();
   out += "  curl, the HTTP server and the supervisors held none of them.\n\n";
 

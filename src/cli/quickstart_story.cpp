@@ -5,6 +5,7 @@
 #include "crypto/kdf.h"
 #include "lab/recorder.h"
 
+#include <nlohmann/json.hpp>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -203,12 +204,11 @@ class Story {
     for (const char* name : {"a", "b"}) {
       json status = TRY(status_of(name));
       for (const json& row : status["exposure"]) {
-        nlohmann::ordered_json copy = {
-            {"key", row["key"]},
-            {"process", row["process"].get<std::string>() + " of node " + (name[0] == 'a' ? "A" : "B")},
-            {"pid", row["pid"]},
-            {"lifetime", row["lifetime"]}};
-        report_.exposure.push_back(std::move(copy));
+        report_.exposure.push_back(
+            {.key = row["key"].get<std::string>(),
+             .process = row["process"].get<std::string>() + " of node " + (name[0] == 'a' ? "A" : "B"),
+             .pid = row["pid"].get<std::int64_t>(),
+             .lifetime = row["lifetime"].get<std::string>()});
       }
     }
     return {};
