@@ -1,0 +1,134 @@
+"""Each example runs: its make-identities makes what its configs name, its nodes start, and bytes pass from end to end.
+
+Only the addresses are changed, to those of this test. Control: with certificates of another authority nothing passes.
+"""
+import os
+import re
+import shutil
+import subprocess
+
+from harness import (Credential, PlainStream, Refused, Scene, TlsStream, Truncated, client_context, echo, run,
+                     server_context, test)
+from harness.node import binary
+
+EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "examples")
+
+
+class Example:
+    """A copy of one folder of examples/ in the scene, with addresses of its own; `at` maps the written ones to them."""
+
+    def __init__(self, scene: Scene, name: str):
+        self.scene = scene
+        self.at = {}
+        self.configs = {}
+        for file in os.listdir(os.path.join(EXAMPLES, name)):
+            source = os.path.join(EXAMPLES, name, file)
+            if not re.fullmatch(r"make-identities|node.*\.toml", file):
+                continue
+            shutil.copy(source, scene.path(file))
+            if file.endswith(".toml"):
+                with open(source) as text:
+                    self.configs[file[:-5]] = re.sub(r"127\.0\.0\.\d+:\d+", self._address, text.read())
+        self.make_identities()
+
+    def _address(self, match) -> str:
+        return self.at.setdefault(match[0], self.scene.endpoint())
+
+    def make_identities(self) -> None:
+        subprocess.run([self.scene.path("make-identities")], check=True, capture_output=True, timeout=30,
+                       env={**os.environ, "CIPHERWAY": binary()})
+
+    def node(self, name: str):
+        node = self.scene.node(name, toml=self.configs[name])
+        checked = subprocess.run([binary(), "check", "--files", node.config], capture_output=True, text=True, timeout=20)
+        assert checked.returncode == 0, checked.stderr
+        return node
+
+    def credential(self, name: str) -> Credential:
+        return Credential(self.scene.path(f"{name}.pem"), self.scene.path(f"{name}.key"), None, None, (), [])
+
+
+def talks(stream) -> None:
+    stream.send(b"hello")
+    assert stream.recv_exactly(5) == b"hello"
+
+
+def says_nothing(where: str) -> None:
+    with PlainStream.connect(where) as stream:
+        try:
+            stream.send(b"hello")
+            assert stream.recv() == b"", "bytes passed between trust domains"
+        except ConnectionError:
+            pass
+
+
+@test
+def tls_in_front(scene: Scene):
+    """tls-in-front: a TLS client reaches a plain server, and a client that trusts somebody else refuses"""
+    example = Example(scene, "tls-in-front")
+    scene.server(echo, where=example.at["127.0.0.1:8080"])
+    example.node("node")
+    where = example.at["127.0.0.1:8443"]
+    with TlsStream.connect(where, client_context(scene.path("bundle.pem"))) as stream:
+        talks(stream)
+        assert stream.tls.version() == "TLSv1.3"
+    try:
+        TlsStream.connect(where, client_context(scene.domain().bundle))
+        raise AssertionError("a client that trusts another authority was content")
+    except Refused:
+        pass
+
+
+@test
+def mutual_tls_between_hosts(scene: Scene):
+    """mutual-tls-between-hosts: plain client, node A, node B, plain server; not with identities of two authorities"""
+    example = Example(scene, "mutual-tls-between-hosts")
+    server = scene.server(echo, where=example.at["127.0.0.2:8080"])
+    b = example.node("node-b")
+    first = example.node("node-a")
+    with PlainStream.connect(example.at["127.0.0.1:8081"]) as stream:
+        talks(stream)
+    assert b.wait_event("connection.open")["client"] == "spiffe://example.org/frontend"
+    first.stop()
+    passed = server.application_bytes
+    shutil.rmtree(scene.path("authority"))
+    example.make_identities()  # of a new authority, which node B does not know
+    example.node("node-a")
+    says_nothing(example.at["127.0.0.1:8081"])
+    assert server.application_bytes == passed
+
+
+@test
+def client_side(scene: Scene):
+    """client-side: a plain client reaches a server that asks for certificates and sees that of the batch job"""
+    example = Example(scene, "client-side")
+    context = server_context(example.credential("ledger"), trust=scene.path("bundle.pem"))
+    server = scene.server(echo, context=context, where=example.at["127.0.0.1:8443"])
+    example.node("node")
+    with PlainStream.connect(example.at["127.0.0.1:8082"]) as stream:
+        talks(stream)
+    assert ("URI", "spiffe://example.org/batch") in server.conversations[0].peer["subjectAltName"]
+
+
+@test
+def unix_socket(scene: Scene):
+    """unix-socket: from UNIX socket to UNIX socket, with mutual TLS in between"""
+    example = Example(scene, "unix-socket")
+    os.chmod(scene.folder, 0o777)  # the node makes client.sock here
+    scene.server(echo, where=f"unix:{scene.path('server.sock')}")
+    example.node("node")
+    with PlainStream.connect(f"unix:{scene.path('client.sock')}") as stream:
+        talks(stream)
+
+
+@test
+def all_are_here(scene: Scene):
+    """every folder of examples/ is run by a test of this file, and explains itself"""
+    tested = {"tls-in-front", "mutual-tls-between-hosts", "client-side", "unix-socket"}
+    there = {name for name in os.listdir(EXAMPLES) if os.path.isdir(os.path.join(EXAMPLES, name))}
+    assert there == tested, there ^ tested
+    for name in there:
+        assert os.path.isfile(os.path.join(EXAMPLES, name, "README.md")), name
+
+
+run()
