@@ -19,7 +19,9 @@ constexpr Command kCommands[] = {
 };
 
 void print_help(std::FILE* out) {
-  std::fputs("Cipherway encrypts data in motion between unchanged programs.\n\nusage: cipherway COMMAND ...\n\ncommands:\n", out);
+  std::fputs(
+      "Cipherway encrypts data in motion between unchanged programs.\n\nusage: cipherway COMMAND ...\n\ncommands:\n",
+      out);
   std::size_t widest = 0;
   for (const Command& command : kCommands) widest = std::max(widest, command.name.size());
   for (const Command& command : kCommands) {

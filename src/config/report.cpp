@@ -1,7 +1,5 @@
 #include "config/report.h"
 
-#include "config/words.h"
-
 #include <algorithm>
 #include <tuple>
 
@@ -11,7 +9,6 @@ namespace {
 /// Finding stops being worth memory long before sorting and cutting: a hostile file could hold a problem every few
 /// bytes.
 constexpr std::size_t kMostKept = 10 * kMostProblems;
-constexpr std::size_t kMostWhatBytes = 1000;
 }  // namespace
 
 std::string Place::to_string() const {
@@ -31,8 +28,8 @@ void sort_by_place(std::vector<Problem>& problems) {
   });
 }
 
-void Report::add(const Place& at, std::string_view what, std::optional<Place> because) {
-  if (problems_.size() < kMostKept) problems_.push_back(Problem{at, visible(what, kMostWhatBytes), std::move(because)});
+void Report::add(const Place& at, std::string what, std::optional<Place> because) {
+  if (problems_.size() < kMostKept) problems_.push_back(Problem{at, std::move(what), std::move(because)});
 }
 
 std::vector<Problem> Report::take() && {

@@ -38,15 +38,18 @@ std::string plain(std::string_view text) {
 
 }  // namespace
 
-std::string visible(std::string_view text, std::size_t most) {
+std::string quoted(std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
-  most = std::min(text.size(), most);
+  std::size_t most = std::min(text.size(), kMostQuotedBytes);
   // Not in the middle of a character: what is cut must still be UTF-8.
   while (most > 0 && most < text.size() && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
-  std::string out;
+  std::string out = "\"";
   for (char c : text.substr(0, most)) {
     auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (byte < 0x20 || byte == 0x7f) {
       out += "\\x";
       out += kHex[byte >> 4];
       out += kHex[byte & 15];
@@ -55,15 +58,6 @@ std::string visible(std::string_view text, std::size_t most) {
     }
   }
   if (text.size() > most) out += "...";
-  return out;
-}
-
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (char c : visible(text, kMostQuotedBytes)) {
-    if (c == '"') out += '\\';
-    out += c;
-  }
   return out + "\"";
 }
 

@@ -27,8 +27,8 @@ class SignatureWaiter {
 /// Lives in gateway workers; one per process.
 class Client {
  public:
-  /// `socket` may be empty: the client then starts unconnected. `lost` is called (once per loss) when the keyholder closes
-  /// the socket; the client then waits for `reconnect`, and keeps what it is asked until then.
+  /// `socket` may be empty: the client then starts unconnected. `lost` is called (once per loss) when the keyholder
+  /// closes the socket; the client then waits for `reconnect`, and keeps what it is asked until then.
   Client(event::EventLoop& loop, Fd socket, std::function<void()> lost);
   ~Client();
   Client(const Client&) = delete;

@@ -74,7 +74,8 @@ std::expected<Loaded, Unprepared> load(const std::string& path, WallClock::time_
     return content;
   };
   std::expected<Prepared, Unprepared> prepared = gateway::prepare(*decoded.node, read, now);
-  Unprepared unprepared = prepared ? Unprepared{} : std::move(prepared).error();
+  Unprepared unprepared;
+  if (!prepared) unprepared = std::move(prepared.error());
   for (const config::Identity& identity : decoded.node->identities) check_key_file(identity, unprepared);
   if (Result<Bytes> bytes = snapshot.to_bytes(); !bytes)
     unprepared.problems.push_back(Problem{config::Place{path, 0, 0}, bytes.error().what, {}});

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 
-from harness import (Credential, PlainStream, Refused, Scene, TlsStream, Truncated, client_context, echo, run,
+from harness import (Credential, PlainStream, Refused, Scene, TlsStream, client_context, echo, run,
                      server_context, test)
 from harness.node import binary
 
