@@ -145,6 +145,19 @@ TEST(Config, WhatTheParserDoesNotTakeWellNeverReachesIt) {
             "n:1:1: channel is missing; a node without a [[channel]] would carry nothing");
 }
 
+TEST(Config, AProblemIsOneLineOfText) {
+  for (const std::string& text :
+       {std::string("a = [[[t\0 ]]]\n", 14), std::string("a = \x01\n"), std::string("a\x1b[2J = 1\n"),
+        "[[channel]]\nfrom = { listen = \"\\u001b[2J:" + std::string(5000, '9') + "\", protect = \"\\u0007\" }\n"}) {
+    Decoded decoded = decode(text, "n", "/d");
+    EXPECT_FALSE(decoded.problems.empty());
+    for (const Problem& problem : decoded.problems) {
+      EXPECT_LT(problem.what.size(), 1100U);
+      for (char c : problem.what) EXPECT_TRUE(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) << problem.what;
+    }
+  }
+}
+
 TEST(Config, AtMostAHundredProblemsTheFirstOnesFirst) {
   std::string text = "[node]\nstate = \"s\"\n";
   for (int i = 0; i < 500; ++i) text += "unknown" + std::to_string(i) + " = 1\n";

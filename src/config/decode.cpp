@@ -463,7 +463,10 @@ const Identity* Node::identity(std::string_view name) const {
 Decoded decode(std::string_view text, std::string file, std::string directory) {
   Report report;
   std::variant<Value, Problem> parsed = parse_document(text, file);
-  if (const Problem* problem = std::get_if<Problem>(&parsed)) return Decoded{std::nullopt, {*problem}};
+  if (const Problem* problem = std::get_if<Problem>(&parsed)) {
+    report.add(problem->at, problem->what);
+    return Decoded{std::nullopt, std::move(report).take()};
+  }
   const Value& document = std::get<Value>(parsed);
   check_shape(document, report);
   Node node = Decoder(document, std::move(directory), report).decode();

@@ -1,5 +1,7 @@
 #include "config/report.h"
 
+#include "config/words.h"
+
 #include <algorithm>
 #include <tuple>
 
@@ -9,6 +11,7 @@ namespace {
 /// Finding stops being worth memory long before sorting and cutting: a hostile file could hold a problem every few
 /// bytes.
 constexpr std::size_t kMostKept = 10 * kMostProblems;
+constexpr std::size_t kMostWhatBytes = 1000;
 }  // namespace
 
 std::string Place::to_string() const {
@@ -28,8 +31,8 @@ void sort_by_place(std::vector<Problem>& problems) {
   });
 }
 
-void Report::add(const Place& at, std::string what, std::optional<Place> because) {
-  if (problems_.size() < kMostKept) problems_.push_back(Problem{at, std::move(what), std::move(because)});
+void Report::add(const Place& at, std::string_view what, std::optional<Place> because) {
+  if (problems_.size() < kMostKept) problems_.push_back(Problem{at, visible(what, kMostWhatBytes), std::move(because)});
 }
 
 std::vector<Problem> Report::take() && {

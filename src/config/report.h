@@ -3,7 +3,7 @@
 #include "config/config.h"
 
 #include <optional>
-#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,7 +14,8 @@ inline constexpr std::size_t kMostProblems = 100;
 /// Collects problems in whatever order they are found and hands them out in the order of the file.
 class Report {
  public:
-  void add(const Place& at, std::string what, std::optional<Place> because = std::nullopt);
+  /// Whatever `what` quotes, it comes out as one line of text of at most about 1,000 bytes.
+  void add(const Place& at, std::string_view what, std::optional<Place> because = std::nullopt);
   bool empty() const { return problems_.empty(); }
   /// The first kMostProblems by place.
   std::vector<Problem> take() &&;

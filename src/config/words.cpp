@@ -38,18 +38,15 @@ std::string plain(std::string_view text) {
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string visible(std::string_view text, std::size_t most) {
   static constexpr char kHex[] = "0123456789abcdef";
-  std::size_t most = std::min(text.size(), kMostQuotedBytes);
+  most = std::min(text.size(), most);
   // Not in the middle of a character: what is cut must still be UTF-8.
   while (most > 0 && most < text.size() && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
-  std::string out = "\"";
+  std::string out;
   for (char c : text.substr(0, most)) {
     auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20 || byte == 0x7f) {
+    if (byte < 0x20 || byte == 0x7f) {
       out += "\\x";
       out += kHex[byte >> 4];
       out += kHex[byte & 15];
@@ -58,6 +55,15 @@ std::string quoted(std::string_view text) {
     }
   }
   if (text.size() > most) out += "...";
+  return out;
+}
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (char c : visible(text, kMostQuotedBytes)) {
+    if (c == '"') out += '\\';
+    out += c;
+  }
   return out + "\"";
 }
 

@@ -8,6 +8,9 @@
 /// How problems speak of what an operator wrote.
 namespace cipherway::config {
 
+/// Control characters escaped, so that a terminal takes it for nothing but text; cut after `most` bytes.
+std::string visible(std::string_view text, std::size_t most);
+
 /// In double quotes, control characters escaped, cut after 64 bytes.
 std::string quoted(std::string_view text);
 

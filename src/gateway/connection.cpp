@@ -289,7 +289,7 @@ void Connection::end(std::string_view how, const std::string& detail) {
               {"detail", detail}});
   if (!proper) {
     // Whoever is at the other end must not take what it got for the whole.
-    if (target_ && !target_->read_ended()) target_->reset_on_close();
+    if (target_ && (!target_->has_tls() || !target_->read_ended())) target_->reset_on_close();
     if (!client_.has_tls()) client_.reset_on_close();
   }
   close_now();

@@ -194,7 +194,7 @@ Endpoint::Pull Endpoint::pull_tls() {
   for (;;) {
     // Everything given is decrypted in this call: plaintext is shorter than its ciphertext, and `plain` is as large as
     // the largest batch. (Bytes that stay inside the library would raise no readiness event.)
-    if (!held_.empty()) {
+    if (!held_.empty() || tls_->read_ended()) {
       tls_->give(held_);
     } else {
       std::size_t got = 0;

@@ -45,7 +45,7 @@ class Endpoint final : public event::Watcher {
   Pull pull();
   BytesView pulled() const { return pulled_; }
   /// A batch was read and there may be more at once.
-  bool may_have_more() const { return readable_ && !read_ended_; }
+  bool may_have_more() const { return !read_ended_ && (readable_ || (tls_ && tls_->read_ended())); }
 
   /// Sends, and keeps what the socket does not take: at most one batch, because the caller pulls no more while
   /// `has_unsent`. False: the endpoint failed.

@@ -152,7 +152,7 @@ Negotiated Session::negotiated() const {
 
 std::vector<identity::Name> Session::presented_names() const {
   crypto::CertificateHandle peer(SSL_get1_peer_certificate(ssl_.get()));
-  if (!peer) return {};
+  if (!peer) return refused_names_;
   return identity::Certificate(std::move(peer)).names();
 }
 

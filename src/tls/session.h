@@ -79,6 +79,8 @@ class Session final : private keyholder::SignatureWaiter {
   /// Decrypts into `plain`, as much as there is and fits. Data comes with bytes > 0, and before NeedsInput or Closed is
   /// reported; Closed is the peer's close_notify.
   Read read(std::span<std::uint8_t> plain, Output& output);
+  /// The end was met, perhaps behind data of the same batch: `read` says how it ended, and needs no more input for it.
+  bool read_ended() const { return read_ended_.has_value(); }
 
   /// Encrypts all of it, in records of 16 KiB.
   bool write(BytesView plain, Output& output);
@@ -113,6 +115,7 @@ class Session final : private keyholder::SignatureWaiter {
   std::optional<ReadStep> read_ended_;
   Refusal refusal_;
   std::string policy_detail_;
+  std::vector<identity::Name> refused_names_;  // OpenSSL forgets a certificate that it did not accept
 };
 
 }  // namespace cipherway::tls

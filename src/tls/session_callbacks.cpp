@@ -45,13 +45,15 @@ identity::Certificate shared_certificate(X509* x509) {
 
 int SessionCallbacks::verify(X509_STORE_CTX* store_context, void* argument) {
   const auto& context = *static_cast<const Context*>(argument);
-  if (X509_verify_cert(store_context) != 1) return 0;
-  X509* leaf = X509_STORE_CTX_get0_cert(store_context);
-  auto names = shared_certificate(leaf).names();
-  const auto& policy = context.settings().peer->policy;
-  if (policy.accepts(names) != nullptr) return 1;
   auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store_context, SSL_get_ex_data_X509_STORE_CTX_idx()));
-  session_of(ssl).policy_detail_ = "presented " + joined(names) + "; accepted are " + joined(policy.allowed());
+  bool genuine = X509_verify_cert(store_context) == 1;
+  auto names = shared_certificate(X509_STORE_CTX_get0_cert(store_context)).names();
+  const auto& policy = context.settings().peer->policy;
+  if (genuine && policy.accepts(names) != nullptr) return 1;
+  Session& session = session_of(ssl);
+  session.refused_names_ = std::move(names);
+  if (!genuine) return 0;
+  session.policy_detail_ = "presented " + joined(session.refused_names_) + "; accepted are " + joined(policy.allowed());
   X509_STORE_CTX_set_error(store_context, X509_V_ERR_APPLICATION_VERIFICATION);
   return 0;
 }

@@ -19,6 +19,7 @@ class Scene:
         self.story: list[str] = []  # what to print if the test fails
         self._started = []
         self._domains = 0
+        self._names: dict[str, int] = {}
 
     def __enter__(self) -> "Scene":
         return self
@@ -66,6 +67,9 @@ class Scene:
 
     def node(self, name: str = "node", **config) -> Node:
         """A running node: see Node for what `config` may say."""
+        self._names[name] = self._names.get(name, 0) + 1
+        if self._names[name] > 1:
+            name = f"{name}-{self._names[name]}"
         node = self.own(Node(self, name, **config))
         node.start()
         return node
