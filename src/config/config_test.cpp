@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
+
 namespace cipherway::config {
 namespace {
 
@@ -156,6 +159,22 @@ TEST(Config, AProblemIsOneLineOfText) {
       for (char c : problem.what) EXPECT_TRUE(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) << problem.what;
     }
   }
+}
+
+TEST(Config, EveryConfigInTheDocumentsDecodes) {
+  int configs = 0;
+  for (const char* name : {"README.md", "docs/guide/config.md"}) {
+    std::ifstream file(std::string(SOURCE_DIR "/") + name);
+    std::string page{std::istreambuf_iterator<char>(file), {}};
+    constexpr std::string_view kBegin = "```toml\n";
+    for (std::size_t at = page.find(kBegin); at != std::string::npos; at = page.find(kBegin, at + 1)) {
+      std::string text = page.substr(at + kBegin.size(), page.find("```\n", at + kBegin.size()) - at - kBegin.size());
+      ++configs;
+      Decoded decoded = decode(text, name, "/d");
+      for (const Problem& problem : decoded.problems) ADD_FAILURE() << problem.to_string() << "\n" << text;
+    }
+  }
+  EXPECT_GE(configs, 4);
 }
 
 TEST(Config, AtMostAHundredProblemsTheFirstOnesFirst) {
