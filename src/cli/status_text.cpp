@@ -77,6 +77,7 @@ std::string sandbox(const Json& process) {
 
 std::string in_words(std::chrono::seconds from_now) {
   using namespace std::chrono;
+  if (from_now.count() == 0) return "just now";
   bool past = from_now.count() < 0;
   auto left = past ? -from_now : from_now;
   std::string out;

@@ -90,7 +90,11 @@ class FakeWorker {
       }
       case gateway::Order::Drain: {
         greeters_.clear();
-        if (!asked_to("never-drain")) ::_exit(0);
+        if (!asked_to("never-drain")) {  // as a real one: its socket goes first, its exit code comes later
+          ::close(gateway::kControlDescriptor);
+          ::usleep(50'000);
+          ::_exit(0);
+        }
         std::uint32_t most = *ByteReader(frame.payload).u32();
         return end_.set_after(std::chrono::milliseconds(most));
       }

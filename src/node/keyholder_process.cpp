@@ -5,11 +5,12 @@
 #include <unistd.h>
 
 #include <climits>
-#include <csignal>
 
 namespace cipherway::node {
 
 namespace {
+
+constexpr std::chrono::seconds kEndPatience{2};
 
 using keyholder::Reply;
 using keyholder::Request;
@@ -31,7 +32,7 @@ Result<std::unique_ptr<KeyholderProcess>> KeyholderProcess::start(
     event::EventLoop& loop, const ChildSetting& setting, std::uint32_t number,
     const std::vector<keyholder::LoadIdentity>& identities, Events events) {
   auto sockets = TRY(stream_pair());
-  std::unique_ptr<KeyholderProcess> holder(new KeyholderProcess(number, std::move(events)));
+  std::unique_ptr<KeyholderProcess> holder(new KeyholderProcess(loop, number, std::move(events)));
   KeyholderProcess* self = holder.get();
   holder->process_ =
       TRY(event::ChildProcess::start(loop, keyholder_program(setting, sockets.theirs), [self](event::ProcessEnd end) {
@@ -45,8 +46,9 @@ Result<std::unique_ptr<KeyholderProcess>> KeyholderProcess::start(
           .received = [self](event::Frame frame) { self->received(std::move(frame)); },
           .closed =
               [self](const Error& error) {
-                if (error.kind != ErrorKind::Closed)
-                  log::error("keyholder.protocol", {{"keyholder_pid", self->pid()}, {"reason", error}});
+                if (error.kind == ErrorKind::Closed) return self->last_resort_.set_after(kEndPatience);
+
+                log::error("keyholder.protocol", {{"keyholder_pid", self->pid()}, {"reason", error}});
                 self->process_->send_signal(SIGKILL);
               }});
 
@@ -80,6 +82,7 @@ void KeyholderProcess::ask_for_status(std::uint32_t id) {
 
 void KeyholderProcess::dismiss() {
   socket_.reset();
+  last_resort_.set_after(kEndPatience);
 }
 
 void KeyholderProcess::received(event::Frame frame) {

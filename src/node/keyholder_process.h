@@ -5,6 +5,7 @@
 #include "keyholder/protocol.h"
 #include "node/child_setting.h"
 
+#include <csignal>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -46,7 +47,8 @@ class KeyholderProcess {
   Clock::duration age() const { return Clock::now() - born_; }
 
  private:
-  KeyholderProcess(std::uint32_t number, Events events) : number_(number), events_(std::move(events)) {}
+  KeyholderProcess(event::EventLoop& loop, std::uint32_t number, Events events)
+      : number_(number), events_(std::move(events)), last_resort_(loop, [this] { process_->send_signal(SIGKILL); }) {}
   void ask(keyholder::Request request, std::uint32_t id, BytesView payload, Fd fd = {});
   void received(event::Frame frame);
   void loaded();
@@ -66,6 +68,7 @@ class KeyholderProcess {
   std::size_t unanswered_ = 0;
   std::vector<Refusal> refusals_;
   bool ready_ = false;
+  event::Timer last_resort_;  // for a keyholder that closed its socket and does not end
 };
 
 /// Where the keyholder's program is: beside this one, or in ../libexec/cipherway of it.

@@ -14,8 +14,8 @@ namespace cipherway::node {
 namespace {
 
 constexpr std::chrono::seconds kWatchPeriod{1};
-/// How much longer than their limit workers may take to end when it is reached.
-constexpr std::chrono::seconds kGrace{2};
+/// How much longer than their limit processes may take to end: longer than the patience with each of them.
+constexpr std::chrono::seconds kGrace{4};
 
 /// Workers inherit it: every connection takes two descriptors.
 void allow_as_many_descriptors_as_possible() {

@@ -9,6 +9,8 @@ namespace cipherway::node {
 namespace {
 
 constexpr std::size_t kMostRefusal = 4096;
+/// How long a worker may take to end after it closed its control socket.
+constexpr std::chrono::seconds kEndPatience{2};
 
 event::ProgramStart worker_program(const ChildSetting& setting, unsigned index, const Fd& control) {
   event::ProgramStart start;
@@ -28,7 +30,7 @@ event::ProgramStart worker_program(const ChildSetting& setting, unsigned index, 
 Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(event::EventLoop& loop, const ChildSetting& setting,
                                                             unsigned index, Events events) {
   auto sockets = TRY(stream_pair());
-  std::unique_ptr<WorkerProcess> worker(new WorkerProcess(index, std::move(events)));
+  std::unique_ptr<WorkerProcess> worker(new WorkerProcess(loop, index, std::move(events)));
   WorkerProcess* self = worker.get();
   worker->process_ = TRY(
       event::ChildProcess::start(loop, worker_program(setting, index, sockets.theirs), [self](event::ProcessEnd end) {
@@ -42,9 +44,10 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(event::EventLoop& lo
           .received = [self](event::Frame frame) { self->received(std::move(frame)); },
           .closed =
               [self](const Error& error) {
-                // The end of a process closes its sockets; a worker that lives on without this one is of no use.
-                if (error.kind != ErrorKind::Closed)
-                  log::error("worker.protocol", {{"worker", self->index_}, {"pid", self->pid()}, {"reason", error}});
+                // A process that ends closes its sockets first; one that lives on without this one is of no use.
+                if (error.kind == ErrorKind::Closed) return self->last_resort_.set_after(kEndPatience);
+
+                log::error("worker.protocol", {{"worker", self->index_}, {"pid", self->pid()}, {"reason", error}});
                 self->kill();
               }});
   return worker;

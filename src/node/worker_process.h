@@ -39,7 +39,8 @@ class WorkerProcess {
   Clock::duration age() const { return Clock::now() - born_; }
 
  private:
-  WorkerProcess(unsigned index, Events events) : index_(index), events_(std::move(events)) {}
+  WorkerProcess(event::EventLoop& loop, unsigned index, Events events)
+      : index_(index), events_(std::move(events)), last_resort_(loop, [this] { kill(); }) {}
   Result<std::size_t> most_payload(std::uint8_t type) const;
   void received(event::Frame frame);
 
@@ -49,6 +50,7 @@ class WorkerProcess {
   std::unique_ptr<event::ChildProcess> process_;
   std::unique_ptr<event::FrameSocket> control_;
   Listeners::ByChannel given_;
+  event::Timer last_resort_;
 };
 
 }  // namespace cipherway::node
