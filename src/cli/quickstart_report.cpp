@@ -104,7 +104,9 @@ std::string QuickstartReport::to_text() const {
   if (missing.empty())
     out += fmt::format("All of it is as it should be ({:.1f} s). Nothing of it is left on this machine.\n", seconds);
   for (const std::string& each : missing) out += "NOT as it should be: " + each + "\n";
-  out += "Next: docs/guide/first-channel.md puts a channel between programs of your own.\n";
+  out +=
+      "Next: docs/guide/config.md describes a channel between programs of your own, docs/guide/running.md how to run "
+      "it.\n";
   return out;
 }
 

@@ -37,13 +37,25 @@ std::string text(const Json& object, const char* name) {
   return value.is_string() ? value.get<std::string>() : "";
 }
 
-/// Adds every whole number of `more` to the field of the same name.
+/// Adds every whole number of `more` to the field of the same name. Unsigned, so that no answer can overflow it.
 void add_up(Json& sums, const Json& more) {
   for (const auto& [key, value] : more.items()) {
     if (!value.is_number_integer()) continue;
-    std::int64_t before = sums.contains(key) && sums[key].is_number_integer() ? sums[key].get<std::int64_t>() : 0;
-    sums[key] = before + value.get<std::int64_t>();
+    std::uint64_t before = sums.contains(key) && sums[key].is_number_integer() ? sums[key].get<std::uint64_t>() : 0;
+    sums[key] = before + value.get<std::uint64_t>();
   }
+}
+
+/// What a worker says about its sandbox, in this form or not at all: whoever prints it relies on it.
+Json sandbox(const Json& report) {
+  const Json none = Json::object();
+  const Json& said = member(report, "sandbox", none);
+  if (!said.is_object()) return none;
+  const Json absent;
+  const Json& seccomp = member(said, "seccomp", absent);
+  const Json& landlock = member(said, "landlock", absent);
+  if (!seccomp.is_boolean() || !landlock.is_number_integer()) return none;
+  return {{"seccomp", seccomp}, {"landlock", landlock}};
 }
 
 Json process(const ProcessFacts& facts) {
@@ -66,8 +78,8 @@ Json processes(const NodeFacts& facts, const std::map<unsigned, Json>& workers,
   }
   for (const auto& [index, worker] : facts.workers) {
     Json row = process(worker);
-    if (auto said = workers.find(index); said != workers.end() && said->second.contains("sandbox"))
-      row["sandbox"] = said->second["sandbox"];
+    if (auto said = workers.find(index); said != workers.end())
+      if (Json box = sandbox(said->second); !box.empty()) row["sandbox"] = std::move(box);
     out.push_back(std::move(row));
   }
   return out;
@@ -89,7 +101,7 @@ Json channels(const NodeFacts& facts, const std::map<unsigned, Json>& workers) {
                 {"listen", config.from.listen.value.to_string()},
                 {"from", side(config.from)},
                 {"to", std::move(to)}};
-    for (const char* counter : {"open", "total", "handshaking", "full", "resumed", "refused", "failed", "bytes_in",
+    for (const char* counter : {"open", "total", "handshaking", "full", "resumed", "refused", "relayed", "bytes_in",
                                 "bytes_out", "target_full", "target_resumed"})
       row[counter] = 0;
     for (const auto& [index, report] : workers)
@@ -101,9 +113,9 @@ Json channels(const NodeFacts& facts, const std::map<unsigned, Json>& workers) {
 }
 
 Json sessions(const Json& channels) {
-  Json out = {{"open", 0}, {"handshaking", 0}, {"full", 0}, {"resumed", 0}, {"refused", 0}, {"failed", 0}};
+  Json out = {{"open", 0}, {"handshaking", 0}, {"full", 0}, {"resumed", 0}, {"refused", 0}};
   for (const Json& channel : channels)
-    for (auto& [key, sum] : out.items()) sum = sum.get<std::int64_t>() + channel[key].get<std::int64_t>();
+    for (auto& [key, sum] : out.items()) sum = sum.get<std::uint64_t>() + channel[key].get<std::uint64_t>();
   return out;
 }
 
