@@ -63,6 +63,11 @@ std::string when(const std::string& time, WallClock::time_point now) {
   return in_words(std::chrono::duration_cast<std::chrono::seconds>(*parsed - now));
 }
 
+/// An expiry: the day, for whoever plans, and how long that is, for whoever worries.
+std::string until(const std::string& time, WallClock::time_point now) {
+  return time.size() < 16 ? time : time.substr(0, 10) + " " + time.substr(11, 5) + "Z, " + when(time, now);
+}
+
 std::string sandbox(const Json& process) {
   const Json& box = inside(process, "sandbox");
   if (box.empty()) return at(process, "process") == "supervisor" ? "none: starts the others" : "-";
@@ -121,7 +126,7 @@ std::string status_text(const Json& report, WallClock::time_point now) {
   Table identities({"IDENTITY", "NAMES", "ISSUER", "EXPIRES", "KEY", "SIGNATURES"});
   for (const Json& row : inside(report, "identities")) {
     const Json& key = inside(row, "key");
-    identities.add({at(row, "name"), joined(inside(row, "names")), at(row, "issuer"), when(at(row, "not_after"), now),
+    identities.add({at(row, "name"), joined(inside(row, "names")), at(row, "issuer"), until(at(row, "not_after"), now),
                     key.empty() ? "-" : at(key, "type") + " in " + at(key, "process") + " " + at(key, "pid"),
                     at(key, "signatures")});
   }

@@ -46,7 +46,7 @@ TEST(StatusTextTest, ShowsChannelsIdentitiesSessionsAndProcesses) {
        {"Node node.toml: serving, started 1 h 0 min ago, config 2 in force",
         "orders   192.0.2.1:443  mutual-tls  none 127.0.0.1:1 127.0.0.1:2  3     9      4     5        1        999 B  "
         "67 MB",
-        "shop      spiffe://example.org/shop  CN=x    in 23 h 0 min  p256 in keyholder 2",
+        "shop      spiffe://example.org/shop  CN=x    2026-01-02 00:00Z, in 23 h 0 min  p256 in keyholder 2",
         "3 open, 0 in handshake; 4 full and 5 resumed", "gateway-0   3    nobody  seccomp + landlock 7     1 min ago",
         "No answer in time from: keyholder"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\nnot in\n" << text;

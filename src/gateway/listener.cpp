@@ -12,6 +12,9 @@ namespace cipherway::gateway {
 
 namespace {
 constexpr int kMostAcceptsPerTurn = 64;
+/// The kernel wakes the worker that waits longest for a socket, again and again as long as it is idle. After so many
+/// connections a worker queues up behind the others: rarely enough that it costs nothing.
+constexpr int kAcceptsInARow = 4;
 constexpr std::chrono::milliseconds kRetryAfter{100};
 }  // namespace
 
@@ -54,14 +57,23 @@ void Listener::ready(std::uint32_t) {
     socklen_t length = sizeof storage;
     Fd socket(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&storage), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (socket) {
+      ++accepted_in_a_row_;
       accepted_(std::move(socket), Address::from_socket(storage, length));
       continue;
     }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) break;
     if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue;
     log::warn("accept.paused", {{"channel", channel_}, {"error", std::generic_category().message(errno)}});
     return pause_for(kRetryAfter);
   }
+  if (accepted_in_a_row_ >= kAcceptsInARow) step_back();
+}
+
+void Listener::step_back() {
+  accepted_in_a_row_ = 0;
+  if (!accepting_) return;
+  pause();
+  resume();
 }
 
 }  // namespace cipherway::gateway

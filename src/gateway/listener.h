@@ -25,6 +25,7 @@ class Listener final : public event::Watcher {
  private:
   void pause();
   void resume();
+  void step_back();
 
   event::EventLoop& loop_;
   Fd socket_;
@@ -32,6 +33,7 @@ class Listener final : public event::Watcher {
   Accepted accepted_;
   event::Timer retry_;
   bool accepting_ = false;
+  int accepted_in_a_row_ = 0;
 };
 
 }  // namespace cipherway::gateway

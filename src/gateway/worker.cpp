@@ -36,7 +36,11 @@ Worker::Worker(event::EventLoop& loop, Fd control, WorkerStart start)
       keys_(loop, [this] { control_->send(wire(Answer::KeyholderLost), 0, {}); }),
       drain_limit_(loop, [this] {
         log::warn("worker.drain.limit", {{"connections", connections_.size()}});
-        stop(connections_.empty() ? 0 : 1);
+        std::vector<Connection*> left;
+        for (const auto& connection : connections_) left.push_back(connection.get());
+        for (Connection* connection : left) connection->evict("drain timeout");
+        draining_ = false;  // the last one that ends does not make it a clean end
+        stop(left.empty() ? 0 : 1);
       }) {
   control_ = std::make_unique<event::FrameSocket>(
       loop_, std::move(control),
