@@ -142,6 +142,8 @@ TEST(Config, WhatTheParserDoesNotTakeWellNeverReachesIt) {
             "n:1:5: a string over several lines; nothing in a config needs one");
   EXPECT_EQ(first_problem("a = '''b'''\n"), "n:1:5: a string over several lines; nothing in a config needs one");
   EXPECT_EQ(first_problem("\n# \u00e9\nb\u00e9 = 1\n"), "n:3:2: outside strings and comments a config is ASCII");
+  EXPECT_EQ(first_problem("a = 80\"\u0495\"\n"), "n:1:7: a quote in the middle of a word");
+  EXPECT_EQ(first_problem("a = \"b\"'c'\n"), "n:1:8: a quote in the middle of a word");
   // Inside strings and comments, and after a byte order mark, everything is as ever.
   EXPECT_EQ(first_problem("\u00e9tat = 1\n").find("n:1:1: outside"), 0U);
   EXPECT_EQ(first_problem("\ufeff# \u00e9\n\"\u00e9tat\" = '\u0462'\n"),

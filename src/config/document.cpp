@@ -37,7 +37,8 @@ Place place(const toml::source_position& position, const std::string& file) {
 std::optional<Problem> refused_before_parsing(std::string_view text, const std::string& file) {
   Place at{file, 1, 1};
   int dots = 0;
-  char quote = 0;  // of the string we are in
+  char quote = 0;                                                // of the string we are in
+  std::size_t start = text.starts_with("\xef\xbb\xbf") ? 3 : 0;  // after a byte order mark
   for (std::size_t i = 0; i < text.size(); ++i, ++at.column) {
     char c = text[i];
     if (c == '\n') {
@@ -55,8 +56,11 @@ std::optional<Problem> refused_before_parsing(std::string_view text, const std::
     } else if (c == '"' || c == '\'') {
       if (text.substr(i, 3) == std::string(3, c))
         return Problem{at, "a string over several lines; nothing in a config needs one", {}};
+      // The parser would read on as if this were no string, and meet there what it must not.
+      if (i > 0 && std::string_view(" \t\r\n=,[{.").find(text[i - 1]) == std::string_view::npos && i != start)
+        return Problem{at, "a quote in the middle of a word", {}};
       quote = c;
-    } else if (static_cast<unsigned char>(c) >= 0x80 && !(i < 3 && text.starts_with("\xef\xbb\xbf"))) {
+    } else if (static_cast<unsigned char>(c) >= 0x80 && i >= start) {
       return Problem{at, "outside strings and comments a config is ASCII", {}};
     } else if (c == '.') {
       if (++dots > kMostDots) return Problem{at, "a name has more than 16 dots; nothing in a config is so deep", {}};
