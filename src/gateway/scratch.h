@@ -8,7 +8,7 @@
 namespace cipherway::gateway {
 
 /// Buffers of a worker that every connection uses while it is being served, and none keeps. Large reads are what makes
-/// bulk traffic cheap (docs/performance.md), and one set of them costs nothing per connection.
+/// bulk traffic cheap, and one set of them costs nothing per connection.
 struct Scratch {
   static constexpr std::size_t kMostBatch = 512 * 1024;
 
