@@ -10,7 +10,7 @@ class Pair:
     """`protect` is what runs between A and B; the tap between them sees and records that."""
 
     def __init__(self, scene, protect="mutual-tls", behaviour=echo, domain=None, key="p256", a=None, b=None,
-                 change=None, workers=1, env=None, **options):
+                 change=None, workers=1, env=None, preexec=None, **options):
         self.scene = scene
         self.domain = domain or scene.domain()
         self.client = self.domain.issue(CLIENT, key=key)
@@ -25,13 +25,13 @@ class Pair:
         listen = {"listen": inner, "protect": protect, **({"identity": "server"} if tls else {}),
                   **({"allow": [CLIENT]} if mutual else {}), **(b or {})}
         self.b: Node = scene.node(
-            "b", identities={"server": (self.server_credential, bundle)}, workers=workers, env=env,
+            "b", identities={"server": (self.server_credential, bundle)}, workers=workers, env=env, preexec=preexec,
             channels=[channel("in", listen=listen, to={"targets": [self.server.where], "protect": "none"}, **options)])
         self.tap: Tap = scene.own(Tap(scene.endpoint(), inner, change))
         to = {"targets": [self.tap.where], "protect": protect, **({"expect": [SERVER]} if tls else {}),
               **({"identity": "client"} if mutual else {"trust": bundle} if tls else {}), **(a or {})}
         self.a: Node = scene.node(
-            "a", identities={"client": (self.client, bundle)}, workers=workers, env=env,
+            "a", identities={"client": (self.client, bundle)}, workers=workers, env=env, preexec=preexec,
             channels=[channel("out", listen={"listen": self.entry, "protect": "none"}, to=to, **options)])
 
     def connect(self) -> PlainStream:
