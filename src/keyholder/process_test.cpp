@@ -1,4 +1,4 @@
-#include "keyholder/control.h"
+#include "keyholder/test_control.h"
 #include "keyholder/test_handshake.h"
 #include "keyholder/ticket_epoch.h"
 
