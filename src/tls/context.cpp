@@ -3,6 +3,7 @@
 #include "crypto/kdf.h"
 #include "tls/session_callbacks.h"
 #include "tls/ticket_keys.h"
+#include "tls/wiping_memory.h"
 
 #include <openssl/async.h>
 #include <openssl/err.h>
@@ -80,6 +81,8 @@ Bytes session_scope(const Settings& settings) {
 }  // namespace
 
 Result<void> set_up_library() {
+  if (!wipe_freed_memory())
+    return fail(ErrorKind::Crypto, "OpenSSL was in use before its memory could be wiped when it is freed");
   constexpr std::uint64_t kWhat =
       OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_LOAD_CONFIG;
   if (OPENSSL_init_ssl(kWhat, nullptr) != 1 || ASYNC_init_thread(0, 0) != 1)

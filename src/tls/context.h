@@ -16,7 +16,7 @@ namespace cipherway::tls {
 class TicketKeys;
 
 /// Once per process, before its sandbox: whatever OpenSSL needs files or forbidden system calls for. No configuration
-/// file of OpenSSL is read.
+/// file of OpenSSL is read, and its memory is wiped when it is freed.
 Result<void> set_up_library();
 
 enum class Version { Tls12, Tls13 };
