@@ -88,6 +88,7 @@ def as_client(scene, peer: Peer, case: str) -> None:
     if case == "tls1.2":
         options["tls12"] = True
     if case == "resumed":
+        node.wait_for_tickets()
         options["twice"] = True
     answer = peer.fetch(scene, where, domain.bundle, **options)
     if case == "refused":

@@ -12,6 +12,7 @@ import subprocess
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from .node import binary
+from .process import descriptors
 
 LOAD_IDENTITY, SEAL, ADMIT, STATUS, SIGN, TICKET_KEY = 1, 2, 3, 4, 5, 6
 DONE, REFUSED = 64, 65
@@ -148,9 +149,5 @@ def keyholder_sockets(worker: int, keyholder: int) -> list[int]:
             if f"pid={worker}," in found:
                 own[inode] = peer
     wanted = {inode for inode, peer in own.items() if peer in others}
-    found = []
-    for number in os.listdir(f"/proc/{worker}/fd"):
-        what = os.readlink(f"/proc/{worker}/fd/{number}")
-        if what.startswith("socket:[") and what[8:-1] in wanted:
-            found.append(int(number))
-    return found
+    return [number for number, what in descriptors(worker).items()
+            if what.startswith("socket:[") and what[8:-1] in wanted]

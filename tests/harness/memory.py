@@ -21,7 +21,11 @@ def regions(pid: int):
 def dump(pid: int) -> bytes:
     """All readable memory of a process: what a full core of it would hold. Needs the right to trace it."""
     parts = []
-    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+    try:
+        memory = open(f"/proc/{pid}/mem", "rb", buffering=0)
+    except PermissionError as denied:
+        raise Unreadable(f"process {pid} lets nobody but root read its memory: run this test as root") from denied
+    with memory:
         for start, end, mode, name in regions(pid):
             if "r" not in mode or name in ("[vvar]", "[vsyscall]", "[vvar_vclock]"):
                 continue

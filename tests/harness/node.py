@@ -206,6 +206,14 @@ class Node:
             raise AssertionError(f"status exits {done.returncode}: {done.stderr.decode(errors='replace')}")
         return json.loads(done.stdout)
 
+    def wait_for_tickets(self) -> "Node":
+        """Until every worker has a ticket key: before, sessions are not resumable, which is no fault."""
+        def have():
+            held = {row["pid"] for row in self.status()["exposure"] if row["key"].startswith("ticket key")}
+            return held >= set(self.workers())
+        net.wait_until(have, f"the workers of {self.name} to have ticket keys", STARTS, pause=0.05)
+        return self
+
     def story(self) -> str:
         with open(self.config) as file:
             config = file.read()

@@ -124,6 +124,15 @@ def status_fields(pid: int) -> dict[str, str]:
         return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
 
 
+def descriptors(pid: int) -> dict[int, str]:
+    """What the process has open."""
+    try:
+        numbers = os.listdir(f"/proc/{pid}/fd")
+    except PermissionError as denied:
+        raise AssertionError(f"process {pid} shows its descriptors to root alone: run this test as root") from denied
+    return {int(number): os.readlink(f"/proc/{pid}/fd/{number}") for number in numbers}
+
+
 def wait_gone(pid: int, deadline: float = 10) -> None:
     net.wait_until(lambda: not alive(pid), f"process {pid} to end", deadline)
 

@@ -31,11 +31,13 @@ class Door:
     def passes(self, context) -> None:
         """The control: with this context a question gets its answer."""
         before = self.server.application_bytes
+        opened = len(self.node.events("connection.open"))
         with TlsStream.connect(self.where, context) as stream:
             stream.send(QUESTION)
             answer = stream.recv_exactly(len(ANSWER))
         assert answer == ANSWER, answer
         assert self.server.application_bytes == before + len(QUESTION)
+        self.node.wait_event("connection.open", count=opened + 1)
 
     def refuses(self, context, reason, detail=None) -> dict:
         """A client with this context is turned away for `reason`; returns the log event."""
@@ -85,11 +87,13 @@ class Errand:
     def passes(self, server: Server) -> None:
         """The control: the question reaches `server` through the channel, and its answer comes back."""
         before = server.application_bytes
+        opened = len(self.node.events("connection.open"))
         with PlainStream.connect(self.where) as stream:
             stream.send(QUESTION)
             answer = stream.recv_exactly(len(ANSWER))
         assert answer == ANSWER, answer
         assert server.application_bytes == before + len(QUESTION)
+        self.node.wait_event("connection.open", count=opened + 1)
 
     def refuses(self, server: Server | None, reason, detail=None) -> dict:
         """The server behind is not trusted for `reason`: nothing reaches it, nothing comes back."""

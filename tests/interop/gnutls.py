@@ -34,7 +34,7 @@ class GnuTls(Peer):
         return said + client.text
 
     def serve(self, scene, credential, trust=None, alpn=None, tls12=False) -> str:
-        where = scene.endpoint()
+        where = scene.endpoint("::1").replace("[::1]", scene.endpoint().split(":")[0])  # a port that is free everywhere
         command = ["gnutls-serv", "--echo", "--port", split_endpoint(where)[1][1],
                    "--x509certfile", credential.certificate, "--x509keyfile", credential.key]
         if trust:

@@ -54,6 +54,7 @@ def rsa_tls12(scene):
 def ecdsa(scene):
     """ECDSA identities, and a resumed session: both private keys decrypt nothing"""
     pair = Pair(scene)
+    pair.b.wait_for_tickets()
     for _ in range(3):
         pair.exchange(MARKER * 20)
     assert any(e["resumed"] for e in pair.b.events("connection.open")), "no session was resumed"

@@ -1,9 +1,9 @@
 """Hundreds of short connections, several at a time: each gets its answer, and nothing is left of them."""
-import os
 import threading
 
 from harness import run, test, wait_until
 from harness.pair import Pair
+from harness.process import descriptors
 
 
 @test
@@ -14,7 +14,7 @@ def churn(scene):
     workers = [pair.a.worker(), pair.b.worker()]
     for node in (pair.a, pair.b):
         node.wait_event("connection.closed")
-    before = [len(os.listdir(f"/proc/{pid}/fd")) for pid in workers]
+    before = [len(descriptors(pid)) for pid in workers]
     failures = []
 
     def client(number):
@@ -32,7 +32,7 @@ def churn(scene):
     for node in (pair.a, pair.b):
         node.wait_event("connection.closed", count=401)
         assert len(node.events("connection.open")) == 401
-    wait_until(lambda: [len(os.listdir(f"/proc/{pid}/fd")) for pid in workers] == before, "descriptors to be given back")
+    wait_until(lambda: [len(descriptors(pid)) for pid in workers] == before, "descriptors to be given back")
 
 
 run()

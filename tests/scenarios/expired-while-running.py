@@ -10,6 +10,7 @@ from harness.refusals import CLIENT, Door
 def ticket_outlives_certificate(scene):
     """resumed while valid; refused as expired afterwards, full or resumed"""
     door = Door(scene)
+    door.node.wait_for_tickets()
     ends = time.time() + 4
     credential = door.domain.issue(CLIENT, ends=datetime.timedelta(seconds=4))
     context = client_context(door.domain.bundle, credential)

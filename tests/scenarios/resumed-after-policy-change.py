@@ -11,6 +11,7 @@ class Gate:
         self.server = scene.server(echo)
         self.credential = self.domain.issue(SERVER)
         self.node = scene.node("gate", identities=self.identities(self.domain.bundle), channels=self.channels([CLIENT]))
+        self.node.wait_for_tickets()
         self.context = client_context(self.domain.bundle, self.domain.issue(CLIENT))
 
     def identities(self, bundle):

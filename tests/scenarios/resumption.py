@@ -20,6 +20,7 @@ def second_visit(scene):
     """the second connection is resumed, with TLS 1.3 and with TLS 1.2, and the log has the same client name"""
     for version in (TLSVersion.TLSv1_3, TLSVersion.TLSv1_2):
         door = Door(scene, listen={"minimum_version": "1.2"})
+        door.node.wait_for_tickets()
         context = client_context(door.domain.bundle, door.domain.issue(CLIENT), minimum=version, maximum=version)
         resumed, session = visit(door, context)
         assert not resumed
@@ -34,6 +35,7 @@ def second_visit(scene):
 def across_workers(scene):
     """a ticket of one worker is honoured by the other: the ticket key comes from the keyholder"""
     pair = Pair(scene, workers=2)
+    pair.b.wait_for_tickets()
     context = client_context(pair.domain.bundle, pair.client)
 
     def visit_pair(session=None):
@@ -57,6 +59,7 @@ def across_workers(scene):
 def node_as_client(scene):
     """a node that connects again resumes, and its log and its peer's agree"""
     pair = Pair(scene)
+    pair.b.wait_for_tickets()
     for _ in range(3):
         pair.exchange(b"x")
     a, b = pair.a.events("connection.open"), pair.b.events("connection.open")

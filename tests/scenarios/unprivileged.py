@@ -4,7 +4,7 @@ import pwd
 
 from harness import run, test
 from harness.pair import Pair
-from harness.process import status_fields
+from harness.process import descriptors, status_fields
 
 
 @test
@@ -33,11 +33,9 @@ def no_inherited_descriptors(scene):
     pair.exchange(b"x")
     for node in (pair.a, pair.b):
         for pid in [node.worker(), node.keyholder()]:
-            for number in os.listdir(f"/proc/{pid}/fd"):
-                what = os.readlink(f"/proc/{pid}/fd/{number}")
+            for what in descriptors(pid).values():
                 assert scene.folder not in what, f"{pid} holds {what}"
-        inodes = {os.readlink(f"/proc/{node.keyholder()}/fd/{n}")
-                  for n in os.listdir(f"/proc/{node.keyholder()}/fd")}
+        inodes = set(descriptors(node.keyholder()).values())
         for table in ("tcp", "tcp6", "udp", "udp6"):
             with open(f"/proc/{node.keyholder()}/net/{table}") as file:
                 for line in list(file)[1:]:
