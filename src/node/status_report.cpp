@@ -48,7 +48,7 @@ void add_up(Json& sums, const Json& more) {
 
 /// What a worker says about its sandbox, in this form or not at all: whoever prints it relies on it.
 Json sandbox(const Json& report) {
-  const Json none = Json::object();
+  Json none = Json::object();
   const Json& said = member(report, "sandbox", none);
   if (!said.is_object()) return none;
   const Json absent;
