@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <cstring>
 
-using cipherway::as_bytes;
 using cipherway::broken;
 using cipherway::Bytes;
 using cipherway::BytesView;
