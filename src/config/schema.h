@@ -13,9 +13,11 @@ enum class Type {
   Whole,        ///< an integer
   Flag,         ///< true or false
   Duration,     ///< a string: a number and ms, s, m, h or d
+  Size,         ///< a string: a number and KiB, MiB or GiB
   Table,        ///< [name], or { ... }
   Tables,       ///< [[name]]
   NamedTables,  ///< [name.NAME]
+  Choices,      ///< a list of strings and tables, which may be mixed
 };
 
 struct Section;

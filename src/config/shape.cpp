@@ -21,6 +21,8 @@ std::string_view a_type(Type type) {
     case Type::Table: return "a table";
     case Type::Tables: return "a list of tables";
     case Type::NamedTables: return "a table of tables";
+    case Type::Size: return "a string like \"256MiB\"";
+    case Type::Choices: return "a list of strings or tables";
   }
   broken("Type out of range");
 }
@@ -28,9 +30,11 @@ std::string_view a_type(Type type) {
 Value::Kind kind_of(Type type) {
   switch (type) {
     case Type::Text:
-    case Type::Duration: return Value::Kind::Text;
+    case Type::Duration:
+    case Type::Size: return Value::Kind::Text;
     case Type::Texts:
-    case Type::Tables: return Value::Kind::List;
+    case Type::Tables:
+    case Type::Choices: return Value::Kind::List;
     case Type::Whole: return Value::Kind::Whole;
     case Type::Flag: return Value::Kind::Flag;
     case Type::Table:
@@ -104,7 +108,8 @@ class Shape {
       std::string what =
           path.of(key.name) + " is " + std::string(a_type(key.type)) + ", not " + std::string(a_kind(value.kind));
       if (key.type == Type::Tables) what += "; write [[" + std::string(key.name) + "]]";
-      if (key.type == Type::Texts && value.kind == Value::Kind::Text) what += "; write [" + quoted(value.text) + "]";
+      if ((key.type == Type::Texts || key.type == Type::Choices) && value.kind == Value::Kind::Text)
+        what += "; write [" + quoted(value.text) + "]";
       report_.add(value.at, what);
       return;
     }
@@ -114,7 +119,8 @@ class Shape {
     }
     switch (key.type) {
       case Type::Text:
-      case Type::Duration: text(value, path.of(key.name)); break;
+      case Type::Duration:
+      case Type::Size: text(value, path.of(key.name)); break;
       case Type::Texts:
         for (std::size_t i = 0; i < value.items.size(); ++i) {
           std::string name = path.of(key.name) + "[" + std::to_string(i) + "]";
@@ -146,6 +152,19 @@ class Shape {
           } else {
             report_.add(named.key.at, std::string(key.name) + " is a table of tables; write [" + std::string(key.name) +
                                           ".NAME] above " + quoted(named.key.value));
+          }
+        }
+        break;
+      case Type::Choices:
+        for (std::size_t i = 0; i < value.items.size(); ++i) {
+          const Value& item = value.items[i];
+          std::string name = std::string(key.name) + "[" + std::to_string(i) + "]";
+          if (item.kind == Value::Kind::Text) {
+            text(item, path.of(name));
+          } else if (item.kind == Value::Kind::Table) {
+            table(item, *key.section, Path{path.subject, path.prefix + name + "."});
+          } else {
+            report_.add(item.at, path.of(name) + " is a string or a table, not " + std::string(a_kind(item.kind)));
           }
         }
         break;

@@ -19,7 +19,7 @@ tls::Settings settings_of(const Prepared& prepared, const config::Side& side) {
 Result<std::shared_ptr<tls::Context>> from_context(const Prepared& prepared, const PreparedChannel& channel,
                                                    tls::Keys& keys) {
   const config::From& side = channel.config.from;
-  if (side.protect.value == config::Protect::None) return nullptr;
+  if (!config::has_tls(side.protect.value)) return nullptr;
   tls::Settings settings = settings_of(prepared, side);
   settings.role = tls::Role::Server;
   settings.scope = "from " + channel.config.name.value;
@@ -31,7 +31,7 @@ Result<std::shared_ptr<tls::Context>> from_context(const Prepared& prepared, con
 Result<std::shared_ptr<tls::Context>> to_context(const Prepared& prepared, const PreparedChannel& channel,
                                                  tls::Keys& keys) {
   const config::To& side = channel.config.to;
-  if (side.protect.value == config::Protect::None) return nullptr;
+  if (!config::has_tls(side.protect.value)) return nullptr;
   tls::Settings settings = settings_of(prepared, side);
   settings.role = tls::Role::Client;
   settings.scope = "to " + channel.config.name.value;

@@ -126,11 +126,13 @@ Connection::Next Connection::await_client_handshake() {
 }
 
 Result<void> Connection::begin_target() {
-  const Address& address = channel_->config.to.targets[next_target_].value;
+  const config::Target& place = channel_->config.to.targets[next_target_].value;
   timer_.set_after(channel_->config.timeouts.connect);
   enter(Phase::AwaitingTarget);
   target_.reset();
-  Fd socket = TRY(connect_to(address));
+  if (place.address() == nullptr)
+    return fail(ErrorKind::NotFound, "resolve " + place.to_string() + ": not resolved yet");
+  Fd socket = TRY(connect_to(*place.address()));
   target_.emplace(host_.loop(), host_.scratch(), *this, std::move(socket));
   return target_->watch();
 }

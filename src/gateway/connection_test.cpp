@@ -39,16 +39,16 @@ class ConnectionTest : public testing::Test, public ConnectionHost {
     std::string path = testing::TempDir() + "/cw-" + std::to_string(::getpid()) + "-" + std::to_string(targets_.size());
     ::unlink(path.c_str());
     Address address = *Address::parse("unix:" + path);
-    config_targets_.push_back({address, {}});
+    config_targets_.push_back({{.where = address}, {}});
     targets_.push_back({path, listens ? *listen_on(address, 8) : Fd(), {}});
   }
 
   void start(config::Timeouts timeouts = {}) {
-    config::Channel config{.name = {"test", {}},
-                           .from = {{.protect = {config::Protect::None, {}}}, {*Address::parse("127.0.0.1:1"), {}}, {}},
-                           .to = {{.protect = {config::Protect::None, {}}}, config_targets_, {}, {}, {}},
-                           .timeouts = timeouts,
-                           .limits = {}};
+    config::Channel config;
+    config.name.value = "test";
+    config.from.listen.value.address = *Address::parse("127.0.0.1:1");
+    config.to.targets = config_targets_;
+    config.timeouts = timeouts;
     channel_ = std::make_shared<Channel>(Channel{config, nullptr, nullptr, traffic_});
     SocketPair pair = *stream_pair();
     client_ = std::move(pair.ours);
@@ -82,7 +82,7 @@ class ConnectionTest : public testing::Test, public ConnectionHost {
   event::EventLoop loop_;
   Scratch scratch_;
   std::vector<Target> targets_;
-  std::vector<config::Located<Address>> config_targets_;
+  std::vector<config::Located<config::Target>> config_targets_;
   std::shared_ptr<Traffic> traffic_ = std::make_shared<Traffic>();
   std::shared_ptr<Channel> channel_;
   Fd client_;

@@ -83,7 +83,7 @@ class Preparation {
       if (auto identity = identities.find(config.to.identity->value); identity != identities.end())
         channel.to_trust = identity->second.trust;
     }
-    if (config.to.protect.value != config::Protect::None) channel.server_name = server_name(config.to, channel.expect);
+    if (config::has_tls(config.to.protect.value)) channel.server_name = server_name(config.to, channel.expect);
     return channel;
   }
 

@@ -51,7 +51,7 @@ keyholder::Admit Generation::admission() const {
       identities.insert(side->identity->value);
       tls12 |= side->minimum_version == config::TlsVersion::Tls12;
     }
-    if (channel.from.identity && channel.from.protect.value != config::Protect::None)
+    if (channel.from.identity && config::has_tls(channel.from.protect.value))
       services.insert(channel.from.identity->value);
   }
   keyholder::Admit out;

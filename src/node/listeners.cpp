@@ -22,7 +22,14 @@ std::expected<Listeners, std::vector<config::Problem>> Listeners::open(const con
   Listeners out;
   std::vector<config::Problem> problems;
   for (const config::Channel& channel : node.channels) {
-    const Address& address = channel.from.listen.value;
+    if (channel.from.listen.value.is_systemd()) {
+      problems.push_back({channel.from.listen.at,
+                          "channel \"" + channel.name.value + "\": systemd did not hand over a socket named \"" +
+                              channel.from.listen.value.systemd + "\"",
+                          std::nullopt});
+      continue;
+    }
+    const Address& address = channel.from.listen.value.address;
     auto same =
         std::ranges::find_if(existing.by_channel_, [&](const auto& each) { return each.second->address() == address; });
     if (same != existing.by_channel_.end()) {
