@@ -34,6 +34,7 @@ std::string_view describe_plaintext(BytesView bytes) {
       std::pair{"220 "sv, "an SMTP or FTP greeting"sv},
       std::pair{"EHLO "sv, "an SMTP client"sv},
       std::pair{"* OK"sv, "an IMAP greeting"sv},
+      std::pair{"\0\0\0\x08\x04\xd2\x16\x2f"sv, "PostgreSQL's question for TLS; sslnegotiation=direct asks none"sv},
   };
   std::string_view text = as_text(bytes);
   for (auto [start, what] : known)

@@ -35,6 +35,8 @@ TEST(FirstBytesTest, NamesWhatAPlaintextPeerSpeaks) {
   EXPECT_EQ(describe_plaintext(as_bytes("GET / HTTP/1.1\r\n")), "an HTTP request");
   EXPECT_EQ(describe_plaintext(as_bytes("SSH-2.0-x")), "an SSH banner");
   EXPECT_EQ(describe_plaintext(bytes({0x80, 0x2e, 1, 0, 2})), "an SSL 2 hello");
+  EXPECT_EQ(describe_plaintext(bytes({0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f})),
+            "PostgreSQL's question for TLS; sslnegotiation=direct asks none");
   EXPECT_EQ(describe_plaintext(as_bytes("\x01\x02")), "something else");
   EXPECT_EQ(describe_plaintext({}), "something else");
 }

@@ -184,24 +184,26 @@ class Report:
 
     def _add(self, role: str, name: str, result: str) -> None:
         self.results.append({"peer": self.peer, "role": role, "case": name, "result": result})
-        self._write()
+        record("tls", self.peer, self.results)
 
-    def _write(self) -> None:
-        parts = os.path.join(FOLDER, "tls.d")
-        os.makedirs(parts, exist_ok=True)
-        with open(os.path.join(FOLDER, ".lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            with open(os.path.join(parts, f"{self.peer}.json"), "w") as file:
-                json.dump(self.results, file)
-            merged = []
-            for name in sorted(os.listdir(parts)):
-                with open(os.path.join(parts, name)) as file:
-                    merged += json.load(file)
-            scratch = os.path.join(FOLDER, "tls.json.new")
-            with open(scratch, "w") as file:
-                json.dump(merged, file, indent=1)
-                file.write("\n")
-            os.replace(scratch, os.path.join(FOLDER, "tls.json"))
+
+def record(kind: str, who: str, results: list[dict]) -> None:
+    """The results of one test file, merged with those of the others into KIND.json."""
+    parts = os.path.join(FOLDER, f"{kind}.d")
+    os.makedirs(parts, exist_ok=True)
+    with open(os.path.join(FOLDER, ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with open(os.path.join(parts, f"{who.replace('/', '-')}.json"), "w") as file:
+            json.dump(results, file)
+        merged = []
+        for name in sorted(os.listdir(parts)):
+            with open(os.path.join(parts, name)) as file:
+                merged += json.load(file)
+        scratch = os.path.join(FOLDER, f"{kind}.json.new")
+        with open(scratch, "w") as file:
+            json.dump(merged, file, indent=1)
+            file.write("\n")
+        os.replace(scratch, os.path.join(FOLDER, f"{kind}.json"))
 
 
 class _Case:

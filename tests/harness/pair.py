@@ -7,15 +7,16 @@ from .tap import Tap
 
 
 class Pair:
-    """`protect` is what runs between A and B; the tap between them sees and records that."""
+    """`protect` is what runs between A and B; the tap between them sees and records that. `target` is a server that a
+    test brings along, in place of one with that `behaviour`; `tap=False` leaves process C out, where much passes."""
 
     def __init__(self, scene, protect="mutual-tls", behaviour=echo, domain=None, key="p256", a=None, b=None,
-                 change=None, workers=1, env=None, preexec=None, **options):
+                 change=None, workers=1, env=None, preexec=None, target=None, tap=True, **options):
         self.scene = scene
         self.domain = domain or scene.domain()
         self.client = self.domain.issue(CLIENT, key=key)
         self.server_credential = self.domain.issue(SERVER, "server.example.org", key=key)
-        self.server: Server = scene.server(behaviour)
+        self.server: Server | None = None if target else scene.server(behaviour)
         inner = scene.endpoint()
         self.entry = scene.endpoint()
         self.inner = inner
@@ -26,9 +27,10 @@ class Pair:
                   **({"allow": [CLIENT]} if mutual else {}), **(b or {})}
         self.b: Node = scene.node(
             "b", identities={"server": (self.server_credential, bundle)}, workers=workers, env=env, preexec=preexec,
-            channels=[channel("in", listen=listen, to={"targets": [self.server.where], "protect": "none"}, **options)])
-        self.tap: Tap = scene.own(Tap(scene.endpoint(), inner, change))
-        to = {"targets": [self.tap.where], "protect": protect, **({"expect": [SERVER]} if tls else {}),
+            channels=[channel("in", listen=listen, to={"targets": [target or self.server.where], "protect": "none"},
+                              **options)])
+        self.tap: Tap | None = scene.own(Tap(scene.endpoint(), inner, change)) if tap else None
+        to = {"targets": [self.tap.where if tap else inner], "protect": protect, **({"expect": [SERVER]} if tls else {}),
               **({"identity": "client"} if mutual else {"trust": bundle} if tls else {}), **(a or {})}
         self.a: Node = scene.node(
             "a", identities={"client": (self.client, bundle)}, workers=workers, env=env, preexec=preexec,
