@@ -7,6 +7,8 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <map>
+#include <string>
 #include <tuple>
 
 using namespace cipherway;
@@ -15,6 +17,53 @@ namespace {
 
 void require(bool holds) {
   if (!holds) std::abort();
+}
+
+bool trusts(const config::Node& node, const config::Side& side) {
+  return side.identity && node.identity(side.identity->value)->trust.has_value();
+}
+
+/// What must never get through, whatever the text.
+void check(const config::Node& node, const config::Channel& channel) {
+  const config::From& from = channel.from;
+  const config::To& to = channel.to;
+  for (const config::Side* side : {static_cast<const config::Side*>(&from), static_cast<const config::Side*>(&to)}) {
+    require(!side->identity || node.identity(side->identity->value) != nullptr);
+    require(has_tls(side->protect.value) || !side->identity);
+  }
+  require(!to.targets.empty());
+  switch (from.protect.value) {
+    case config::Protect::None:
+      require(from.allow_plaintext || (!from.listen.value.is_systemd() && from.listen.value.address.is_local()));
+      require(from.server_names.empty());
+      break;
+    case config::Protect::Passthrough: require(to.protect.value == config::Protect::Passthrough); break;
+    case config::Protect::Tls: require(from.identity.has_value()); break;
+    case config::Protect::MutualTls: require(trusts(node, from) && !from.allow.empty()); break;
+  }
+  switch (to.protect.value) {
+    case config::Protect::None:
+      for (const auto& target : to.targets)
+        require(to.allow_plaintext || (target.value.address() != nullptr && target.value.address()->is_local()));
+      break;
+    case config::Protect::Passthrough: require(from.protect.value == config::Protect::Passthrough); break;
+    case config::Protect::Tls:
+    case config::Protect::MutualTls: require(!to.expect.empty() && (to.trust || trusts(node, to))); break;
+  }
+  for (const auto& target : to.targets) require(target.value.weight >= 1 && target.value.weight <= 1'000);
+  if (channel.health)
+    require(channel.health->timeout.count() > 0 && channel.health->timeout <= channel.health->interval);
+}
+
+/// Who shares an address can be told apart by TLS.
+void check_listeners(const config::Node& node) {
+  require(!node.status || node.status->value.is_local());
+  std::map<std::string, int> channels;
+  for (const config::Channel& channel : node.channels) ++channels[channel.from.listen.value.to_string()];
+  for (const config::Channel& channel : node.channels) {
+    std::string listen = channel.from.listen.value.to_string();
+    require(channels[listen] == 1 || listen.ends_with(":0") || channel.from.protect.value != config::Protect::None);
+  }
 }
 
 void decode(std::string_view text) {
@@ -33,22 +82,8 @@ void decode(std::string_view text) {
   }
   if (!decoded.node) return;
   require(!decoded.node->state.value.empty() && !decoded.node->channels.empty());
-  for (const config::Channel& channel : decoded.node->channels) {
-    require(!channel.to.targets.empty());
-    // What must never get through, whatever the text.
-    if (channel.from.protect.value == config::Protect::None)
-      require(channel.from.listen.value.is_local() || channel.from.allow_plaintext);
-    else
-      require(channel.from.identity && decoded.node->identity(channel.from.identity->value) != nullptr);
-    if (channel.from.protect.value == config::Protect::MutualTls)
-      require(!channel.from.allow.empty() && decoded.node->identity(channel.from.identity->value)->trust);
-    if (channel.to.protect.value == config::Protect::None) {
-      for (const auto& target : channel.to.targets) require(target.value.is_local() || channel.to.allow_plaintext);
-    } else {
-      require(!channel.to.expect.empty());
-      require(channel.to.trust || decoded.node->identity(channel.to.identity->value)->trust);
-    }
-  }
+  for (const config::Channel& channel : decoded.node->channels) check(*decoded.node, channel);
+  check_listeners(*decoded.node);
 }
 
 void snapshot(BytesView bytes) {
