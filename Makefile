@@ -40,7 +40,7 @@ lint: ## formatting, include rules, clang-tidy, shell scripts
 	tools/format --check
 	tools/check-layers
 	shellcheck tools/setup tools/format tools/fuzz tools/bench tools/coverage .ci/run
-	pyflakes3 tools/check-layers tools/check-docs tools/check-man tools/interop-table tools/tidy tests
+	pyflakes3 tools/check-layers tools/check-docs tools/check-man tools/completions.py tools/interop-table tools/tidy tests
 	@[ -f build/lint/build.ninja ] || cmake --preset dev -B build/lint -DCMAKE_CXX_COMPILER=clang++-19
 	@cmake build/lint >/dev/null
 	tools/tidy build/lint

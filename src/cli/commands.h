@@ -19,6 +19,7 @@ struct Command {
 
 int authority(int argc, char** argv);
 int check(int argc, char** argv);
+int gateway(int argc, char** argv);
 int gateway_worker(int argc, char** argv);
 int quickstart(int argc, char** argv);
 int run_node(int argc, char** argv);

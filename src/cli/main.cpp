@@ -12,6 +12,7 @@ namespace {
 constexpr Command kCommands[] = {
     {"authority", "make a certificate authority, issue certificates, and show them", &authority},
     {"check", "say what is wrong with configs, all of it at once", &check},
+    {"gateway", "run a node with one channel, said in flags", &gateway},
     {"gateway-worker", "", &gateway_worker},
     {"quickstart", "show a whole channel on this machine, and what each process of it can see", &quickstart},
     {"run", "run a node", &run_node},

@@ -61,16 +61,21 @@ std::unexpected<Unprepared> only(Problem problem) {
 std::expected<Loaded, Unprepared> load(const std::string& path, WallClock::time_point now) {
   Result<std::string> text = read_file(path, kMostConfigBytes);
   if (!text) return only(Problem{config::Place{path, 0, 0}, "cannot read this config: " + text.error().what, {}});
-  config::Snapshot snapshot{.text = *std::move(text), .file = path, .directory = directory_of(path), .files = {}};
+  return load_text(*std::move(text), path, directory_of(path), now);
+}
+
+std::expected<Loaded, Unprepared> load_text(std::string text, const std::string& file, const std::string& directory,
+                                            WallClock::time_point now) {
+  config::Snapshot snapshot{.text = std::move(text), .file = file, .directory = directory, .files = {}};
 
   config::Decoded decoded = config::decode(snapshot.text, snapshot.file, snapshot.directory);
   if (!decoded.node) return std::unexpected(Unprepared{std::move(decoded.problems), {}});
 
   // Files are read once: what is checked here is what workers get.
-  auto read = [&](const std::string& file) -> Result<std::string> {
-    if (auto known = snapshot.files.find(file); known != snapshot.files.end()) return known->second;
-    std::string content = TRY(read_file(file, config::Snapshot::kMostFileBytes));
-    snapshot.files.emplace(file, content);
+  auto read = [&](const std::string& path) -> Result<std::string> {
+    if (auto known = snapshot.files.find(path); known != snapshot.files.end()) return known->second;
+    std::string content = TRY(read_file(path, config::Snapshot::kMostFileBytes));
+    snapshot.files.emplace(path, content);
     return content;
   };
   std::expected<Prepared, Unprepared> prepared = gateway::prepare(*decoded.node, read, now);
@@ -78,7 +83,7 @@ std::expected<Loaded, Unprepared> load(const std::string& path, WallClock::time_
   if (!prepared) unprepared = std::move(prepared.error());
   for (const config::Identity& identity : decoded.node->identities) check_key_file(identity, unprepared);
   if (Result<Bytes> bytes = snapshot.to_bytes(); !bytes)
-    unprepared.problems.push_back(Problem{config::Place{path, 0, 0}, bytes.error().what, {}});
+    unprepared.problems.push_back(Problem{config::Place{file, 0, 0}, bytes.error().what, {}});
   if (unprepared.empty()) return Loaded{std::move(snapshot), *std::move(prepared)};
   sort_by_place(unprepared.problems);
   sort_by_place(unprepared.missing);

@@ -24,4 +24,8 @@ struct Loaded {
 /// `cipherway check` and `cipherway run`.
 std::expected<Loaded, Unprepared> load(const std::string& path, WallClock::time_point now = WallClock::now());
 
+/// The same for a config that is in no file. `file` is how problems name it; relative paths start from `directory`.
+std::expected<Loaded, Unprepared> load_text(std::string text, const std::string& file, const std::string& directory,
+                                            WallClock::time_point now = WallClock::now());
+
 }  // namespace cipherway::node

@@ -70,7 +70,7 @@ Result<void> Supervisor::start(Loaded first) {
     log::info("node.files.changed");
     reload();
   });
-  log::info("node.starting", {{"config", options_.config}, {"version", CIPHERWAY_VERSION}});
+  log::info("node.starting", {{"config", options_.config}, {"state", state_->path()}, {"version", CIPHERWAY_VERSION}});
   // From inside the loop, so that a change that fails can stop it.
   loop_.at_turn_end([this, loaded = std::make_shared<Loaded>(std::move(first))] { begin_change(std::move(*loaded)); });
   return {};

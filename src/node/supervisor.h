@@ -11,6 +11,8 @@
 #include "node/status_service.h"
 #include "node/worker_process.h"
 
+#include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,7 +21,9 @@
 namespace cipherway::node {
 
 struct SupervisorOptions {
-  std::string config;                   ///< path; read again for every reload
+  std::string config;  ///< path; read again for every reload
+  /// Where the config comes from, when that is not the file `config`, which then is only what reports call it.
+  std::function<std::expected<Loaded, Unprepared>()> load;
   std::optional<std::string> log_file;  ///< else standard error
   std::string log_level = "info";
   std::string worker_program = "/proc/self/exe";

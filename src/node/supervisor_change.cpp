@@ -23,7 +23,7 @@ void Supervisor::reload() {
   tell_service_manager("RELOADING=1");
   log::info("node.reloading", {{"config", options_.config}});
   file_watch_->remember();  // before they are read: what changes from here on is another reload
-  auto loaded = load(options_.config);
+  auto loaded = options_.load ? options_.load() : load(options_.config);
   if (!loaded) return change_failed(loaded.error().all());
   if (auto problems = unchangeable(*current_, *loaded); !problems.empty()) return change_failed(problems);
   begin_change(std::move(*loaded));

@@ -82,8 +82,11 @@ class Node:
 
     # Life
 
+    def command(self) -> list[str]:
+        return [binary(), "run", self.config]
+
     def start(self, wait: bool = True) -> "Node":
-        self.child = subprocess.Popen([binary(), "run", self.config], stdin=subprocess.DEVNULL,
+        self.child = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL,
                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                       env={**os.environ, **self._env}, preexec_fn=self._preexec)
         self._reader = threading.Thread(target=self._read, daemon=True)
