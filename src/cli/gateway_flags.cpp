@@ -44,11 +44,17 @@ std::string address(const std::string& text, const std::string& directory) {
   return text;
 }
 
-/// Whether plaintext may go there without another word. What is no address at all is for the config to complain about.
-bool is_local(const std::string& text) {
-  if (text.starts_with("systemd:")) return true;  // seen when the socket is there
-  auto parsed = Address::parse(text);
-  return parsed ? parsed->is_local() : text.rfind(':') == std::string::npos;
+/// Whether plaintext may come in there without another word. What is no address is for the config to complain about,
+/// and a socket that systemd passes is looked at when it is there.
+bool may_listen_in_clear(const std::string& listen) {
+  auto parsed = Address::parse(listen);
+  return !parsed || parsed->is_local();
+}
+
+/// The same for where it goes: a name may be anywhere.
+bool may_lead_in_clear(const std::string& target) {
+  auto parsed = Address::parse(target);
+  return parsed ? parsed->is_local() : !target.contains(':');
 }
 
 /// The host of HOST:PORT when it is a name.
@@ -144,7 +150,7 @@ std::expected<FlagConfig, std::vector<Problem>> FlagConfig::from(const GatewayFl
       problem("--allow-uri", "no server would be accepted; name it with --allow-uri, --allow-dns or --server-name");
     needless(flags.allow_any, "--allow-any", "a client must say which server it expects");
     needless(flags.unsafe_target, "--unsafe-target", "has no effect with --client: TLS goes to the target");
-    if (!is_local(listen) && !flags.unsafe_listen)
+    if (!may_listen_in_clear(listen) && !flags.unsafe_listen)
       problem("--listen",
               "what comes in at " + config::quoted(flags.listen) +
                   " is in clear, and the network could read it; listen on loopback or a UNIX socket, or say "
@@ -168,7 +174,7 @@ std::expected<FlagConfig, std::vector<Problem>> FlagConfig::from(const GatewayFl
     needless(!flags.server_name.empty(), "--server-name", "has no effect without --client");
     if (!flags.unsafe_target)
       for (std::size_t i = 0; i < targets.size(); ++i)
-        if (!is_local(targets[i]))
+        if (!may_lead_in_clear(targets[i]))
           problem("--target",
                   "what goes to " + config::quoted(flags.targets[i]) +
                       " is in clear, and the network could read it; run the gateway beside the target, or say "
