@@ -1,6 +1,7 @@
 #include "gateway/connection.h"
 
 #include "base/log.h"
+#include "tls/first_bytes.h"
 
 #include <sys/socket.h>
 
@@ -35,6 +36,7 @@ int pending_error(int socket) {
 
 std::string_view to_string(Connection::Phase phase) {
   switch (phase) {
+    case Connection::Phase::AwaitingFirstBytes: return "awaiting first bytes";
     case Connection::Phase::AwaitingClientHandshake: return "awaiting client handshake";
     case Connection::Phase::AwaitingTarget: return "awaiting target";
     case Connection::Phase::AwaitingTargetHandshake: return "awaiting target handshake";
@@ -45,37 +47,40 @@ std::string_view to_string(Connection::Phase phase) {
   broken("Phase out of range");
 }
 
-Connection::Connection(ConnectionHost& host, std::shared_ptr<Channel> channel, Fd client, const Address& client_address)
+Connection::Connection(ConnectionHost& host, std::shared_ptr<Entrance> entrance, Fd client,
+                       const Address& client_address)
     : host_(host),
-      channel_(std::move(channel)),
+      entrance_(std::move(entrance)),
       client_address_(client_address.is_unix() ? "unix" : client_address.to_string()),
       client_(host.loop(), host.scratch(), *this, std::move(client)),
       timer_(host.loop(), [this] { expired(); }),
       began_(host.loop().now()) {
-  ++channel_->traffic->open;
-  ++channel_->traffic->total;
-  auto& half_open = channel_->traffic->half_open;
-  half_open_ = half_open.insert(half_open.end(), this);
+  become_half_open(entrance_->waiting);
 }
 
 Connection::~Connection() {
   no_longer_half_open();
-  --channel_->traffic->open;
+  if (channel_) --channel_->traffic->open;
+}
+
+void Connection::become_half_open(std::list<Connection*>& among) {
+  if (half_open_among_ != nullptr) {
+    among.splice(among.end(), *half_open_among_, half_open_);
+  } else {
+    half_open_ = among.insert(among.end(), this);
+  }
+  half_open_among_ = &among;
 }
 
 void Connection::no_longer_half_open() {
-  if (half_open_) channel_->traffic->half_open.erase(*half_open_);
-  half_open_.reset();
+  if (half_open_among_ != nullptr) half_open_among_->erase(half_open_);
+  half_open_among_ = nullptr;
 }
 
 void Connection::start() {
-  timer_.set_after(channel_->config.timeouts.handshake);
-  if (channel_->from) {
-    auto session = tls::Session::make(channel_->from, *this);
-    if (!session) return refuse("client", "internal", session.error().what, nullptr);
-    client_.start_tls(std::move(*session), false);
-  }
+  timer_.set_after(entrance_->patience());
   if (auto watched = client_.watch(); !watched) return refuse("client", "internal", watched.error().what, nullptr);
+  if (entrance_->is_plain()) enter_channel(entrance_->channels().front());
   advance();
 }
 
@@ -89,6 +94,7 @@ void Connection::advance() {
 
 Connection::Next Connection::step() {
   switch (phase_) {
+    case Phase::AwaitingFirstBytes: return await_first_bytes();
     case Phase::AwaitingClientHandshake: return await_client_handshake();
     case Phase::AwaitingTarget: return await_target();
     case Phase::AwaitingTargetHandshake: return await_target_handshake();
@@ -108,19 +114,131 @@ void Connection::key_operation_done() {
   advance();
 }
 
+Connection::Next Connection::await_first_bytes() {
+  for (;;) {
+    switch (client_.read_early()) {
+      case Endpoint::Early::Some: break;
+      case Endpoint::Early::Nothing: return Next::Wait;
+      case Endpoint::Early::Closed:
+        refuse("client", tls::word(tls::Reason::ProtocolError), "the peer closed the connection during the handshake",
+               nullptr);
+        return Next::Again;
+      case Endpoint::Early::Failed:
+        refuse("client", tls::word(tls::Reason::ProtocolError), std::generic_category().message(client_.socket_error()),
+               nullptr);
+        return Next::Again;
+    }
+    // Where the entrance leads now, not where it led when the client was accepted.
+    if (entrance_->channels().empty()) {
+      refuse("client", "no-channel", "the address left the config before the client said anything", nullptr);
+      return Next::Again;
+    }
+    auto channel = choose_channel();
+    if (channel) return enter_channel(entrance_->channels()[*channel]);
+    if (phase_ != Phase::AwaitingFirstBytes) return Next::Again;
+  }
+}
+
+/// Nothing: read on, or the client was refused.
+std::optional<std::size_t> Connection::choose_channel() {
+  if (!entrance_->needs_hello()) {
+    switch (tls::classify_first_bytes(client_.early())) {
+      case tls::FirstBytes::Tls: return 0;
+      case tls::FirstBytes::Incomplete: return std::nullopt;
+      case tls::FirstBytes::NotTls: refuse_hello({tls::NoHello::Why::NotTls, {}, {}}); return std::nullopt;
+    }
+  }
+  auto hello = tls::read_client_hello(client_.early(), host_.scratch().hello);
+  if (!hello) {
+    if (hello.error().why != tls::NoHello::Why::Incomplete) refuse_hello(hello.error());
+    return std::nullopt;
+  }
+  auto chosen = entrance_->routes().choose(hello->server_name, hello->alpn);
+  // Who terminates TLS knows these things from its session.
+  if (chosen && entrance_->channels()[*chosen]->from) return *chosen;
+  said_ = std::make_unique<Said>(Said{std::string(hello->server_name), hello->alpn.to_string()});
+  if (chosen) return *chosen;
+  refuse_route(chosen.error());
+  return std::nullopt;
+}
+
+void Connection::refuse_hello(const tls::NoHello& no) {
+  switch (no.why) {
+    case tls::NoHello::Why::Incomplete: return;
+    case tls::NoHello::Why::NotTls:
+      return refuse("client", tls::word(tls::Reason::NotTls),
+                    "the first bytes are " + std::string(tls::describe_plaintext(client_.early())), nullptr);
+    case tls::NoHello::Why::GaveUp:
+      return refuse("client", tls::word(tls::Reason::PeerAlert), std::string(no.detail), nullptr);
+    case tls::NoHello::Why::Malformed:
+      client_.push(tls::alert_record(no.alert));
+      return refuse("client", "malformed-hello", std::string(no.detail), nullptr);
+  }
+}
+
+void Connection::refuse_route(Routes::Miss miss) {
+  switch (miss) {
+    case Routes::Miss::NoName:
+      client_.push(tls::alert_record(tls::Alert::UnrecognizedName));
+      return refuse("client", "no-name", "the client names no server, and the address has no default channel", nullptr);
+    case Routes::Miss::UnknownName:
+      client_.push(tls::alert_record(tls::Alert::UnrecognizedName));
+      return refuse("client", "unknown-name", "no channel of the address has this name", nullptr);
+    case Routes::Miss::NoSharedAlpn:
+      client_.push(tls::alert_record(tls::Alert::NoApplicationProtocol));
+      return refuse("client", tls::word(tls::Reason::NoSharedAlpn),
+                    "no channel of this name has one of these protocols", nullptr);
+  }
+}
+
+/// The channel is known: the connection counts as its own from here on.
+Connection::Next Connection::enter_channel(std::shared_ptr<Channel> channel) {
+  Traffic& traffic = *channel->traffic;
+  const config::Limits& limits = channel->config.limits;
+  channel_ = std::move(channel);
+  ++traffic.open;
+  ++traffic.total;
+  if (traffic.open > limits.connections) {
+    refuse("client", "limit", "as many connections are open as the channel may have", nullptr);
+    return Next::Again;
+  }
+  // Who is slow with the handshake makes room for who is not.
+  if (traffic.half_open.size() >= limits.handshakes) {
+    client_.keep_early();
+    traffic.half_open.front()->evict("limit");
+  }
+  become_half_open(traffic.half_open);
+  if (!channel_->from) {
+    client_.keep_early();
+    return seek_target();
+  }
+  timer_.set_at(began_ + channel_->config.timeouts.handshake);
+  auto session = tls::Session::make(channel_->from, *this);
+  if (!session) {
+    refuse("client", "internal", session.error().what, nullptr);
+    return Next::Again;
+  }
+  client_.start_tls(std::move(*session), false);
+  enter(Phase::AwaitingClientHandshake);
+  return Next::Again;
+}
+
 Connection::Next Connection::await_client_handshake() {
   if (waits_for_key_) return Next::Wait;
-  if (client_.has_tls()) {
-    switch (client_.handshake()) {
-      case Endpoint::Handshake::Waits: return Next::Wait;
-      case Endpoint::Handshake::NeedsKey: waits_for_key_ = true; return Next::Wait;
-      case Endpoint::Handshake::Failed:
-        refuse("client", tls::word(client_.failure().reason), client_.failure().detail, &client_);
-        return Next::Again;
-      case Endpoint::Handshake::Done: break;
-    }
-    ++(client_.tls().resumed() ? channel_->traffic->resumed : channel_->traffic->full);
+  switch (client_.handshake()) {
+    case Endpoint::Handshake::Waits: return Next::Wait;
+    case Endpoint::Handshake::NeedsKey: waits_for_key_ = true; return Next::Wait;
+    case Endpoint::Handshake::Failed:
+      refuse("client", tls::word(client_.failure().reason), client_.failure().detail, &client_);
+      return Next::Again;
+    case Endpoint::Handshake::Done: break;
   }
+  ++(client_.tls().resumed() ? channel_->traffic->resumed : channel_->traffic->full);
+  return seek_target();
+}
+
+/// The client is let in: now a target for it.
+Connection::Next Connection::seek_target() {
   if (auto begun = begin_target(); !begun) next_target("connect-failed", begun.error().what);
   return Next::Again;
 }
@@ -205,7 +323,9 @@ void Connection::begin_relaying() {
   tls::Negotiated client, target;
   if (client_.has_tls()) client = client_.tls().negotiated();
   if (target_->has_tls()) target = target_->tls().negotiated();
-  const tls::Negotiated& shown = client_.has_tls() ? client : target;
+  if (said_) client.server_name = said_->server_name;
+  if (said_) client.alpn = said_->alpn;
+  const tls::Negotiated& shown = client_.has_tls() || said_ ? client : target;
   log::info("connection.open", {{"channel", channel_->name()},
                                 {"from", client_address_},
                                 {"to", channel_->config.to.targets[next_target_].value.to_string()},
@@ -259,6 +379,7 @@ bool Connection::pump(Endpoint& from, Endpoint& to, std::uint64_t& counter) {
     case Endpoint::Pull::Data: break;
   }
   counter += from.pulled().size();
+  (&from == &client_ ? channel_->traffic->bytes_in : channel_->traffic->bytes_out) += from.pulled().size();
   timer_.set_after(channel_->config.timeouts.idle);
   if (!to.push(from.pulled())) {
     broke(to);
@@ -275,9 +396,6 @@ void Connection::broke(Endpoint& at) {
 }
 
 void Connection::end(std::string_view how, const std::string& detail) {
-  auto& traffic = *channel_->traffic;
-  traffic.bytes_in += bytes_in_;
-  traffic.bytes_out += bytes_out_;
   bool proper = how == "closed";
   double seconds = std::chrono::duration<double>(host_.loop().now() - began_).count();
   log::event(proper ? log::Level::Info : log::Level::Warn, "connection.closed",
@@ -300,13 +418,17 @@ void Connection::end(std::string_view how, const std::string& detail) {
 /// Before a byte of application data passed: nobody is connected to anybody.
 void Connection::refuse(std::string_view side, std::string_view reason, const std::string& detail, const Endpoint* at) {
   std::string names = at != nullptr && at->has_tls() ? joined(at->tls().presented_names()) : std::string();
-  ++channel_->traffic->refused;
-  log::warn("connection.refused", {{"channel", channel_->name()},
+  const Channel* channel = channel_ ? channel_.get() : entrance_->only();
+  ++(channel != nullptr ? channel->traffic->refused : entrance_->refused);
+  log::warn("connection.refused", {{"channel", channel != nullptr ? channel->name() : std::string()},
+                                   {"listen", entrance_->address()},
                                    {"from", client_address_},
                                    {"side", side},
                                    {"reason", reason},
                                    {"detail", detail},
-                                   {"names", names}});
+                                   {"names", names},
+                                   {"sni", said_ ? said_->server_name : std::string()},
+                                   {"alpn", said_ ? said_->alpn : std::string()}});
   if (phase_ == Phase::Closed) return;
   target_.reset();
   if (client_.socket_error() != 0 || client_.read_ended()) return close_now();
@@ -333,6 +455,8 @@ void Connection::close_now() {
 
 void Connection::expired() {
   switch (phase_) {
+    case Phase::AwaitingFirstBytes:
+      return refuse("client", "handshake-timeout", "the client did not say enough to know its channel", nullptr);
     case Phase::AwaitingClientHandshake:
       if (waits_for_key_) return client_.tls().abandon();
       return refuse("client", "handshake-timeout", "the handshake took too long", &client_);

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "gateway/channel.h"
 #include "gateway/endpoint.h"
+#include "gateway/entrance.h"
 
 #include <optional>
 #include <string>
@@ -22,16 +22,23 @@ class ConnectionHost {
   ~ConnectionHost() = default;
 };
 
-/// One client's way through a channel to a target. A state machine whose phases say what is awaited; any event enters
-/// `advance`, which goes as far as it can without blocking.
+/// One client's way through an entrance and a channel to a target. A state machine whose phases say what is awaited;
+/// any event enters `advance`, which goes as far as it can without blocking.
 ///
-///   AwaitingClientHandshake -> AwaitingTarget -> AwaitingTargetHandshake -> Relaying -> AwaitingGoodbye -> Closed
+///   phase                     what is awaited                         where it goes from there
+///   AwaitingFirstBytes        enough to choose the channel            AwaitingClientHandshake, AwaitingTarget
+///   AwaitingClientHandshake   the client's part of the handshake      AwaitingTarget
+///   AwaitingTarget            a connection to the target              AwaitingTargetHandshake, Relaying; itself again
+///   AwaitingTargetHandshake   the target's part of the handshake      Relaying; AwaitingTarget with the next target
+///   Relaying                  bytes from either side                  Closed
+///   AwaitingGoodbye           the client's FIN, after a refusal       Closed
 ///
-/// A phase that does not apply (no TLS on that side) is passed through; every phase can end in AwaitingGoodbye or
-/// Closed.
+/// Every phase before Relaying can end in AwaitingGoodbye, and every phase in Closed. There is a channel from the end
+/// of AwaitingFirstBytes on; a plaintext entrance has one from the start, because there the server may speak first.
 class Connection final : public Endpoint::Owner, public tls::Resumable {
  public:
   enum class Phase {
+    AwaitingFirstBytes,
     AwaitingClientHandshake,
     AwaitingTarget,
     AwaitingTargetHandshake,
@@ -40,7 +47,7 @@ class Connection final : public Endpoint::Owner, public tls::Resumable {
     Closed,
   };
 
-  Connection(ConnectionHost& host, std::shared_ptr<Channel> channel, Fd client, const Address& client_address);
+  Connection(ConnectionHost& host, std::shared_ptr<Entrance> entrance, Fd client, const Address& client_address);
   ~Connection();
 
   /// Enters the first phase. The worker owns the connection from before this call on.
@@ -49,7 +56,8 @@ class Connection final : public Endpoint::Owner, public tls::Resumable {
   void evict(std::string_view reason);
 
   Phase phase() const { return phase_; }
-  const Channel& channel() const { return *channel_; }
+  /// Null as long as it is not chosen.
+  const Channel* channel() const { return channel_.get(); }
 
   std::size_t position = 0;  ///< in the worker's list; the worker's alone
 
@@ -60,16 +68,23 @@ class Connection final : public Endpoint::Owner, public tls::Resumable {
   void key_operation_done() override;
   void advance();
   Next step();
+  Next await_first_bytes();
   Next await_client_handshake();
   Next await_target();
   Next await_target_handshake();
   Next relay();
   Next await_goodbye();
 
+  std::optional<std::size_t> choose_channel();
+  void refuse_hello(const tls::NoHello& why);
+  void refuse_route(Routes::Miss miss);
+  Next enter_channel(std::shared_ptr<Channel> channel);
+  Next seek_target();
   Result<void> begin_target();
   void next_target(std::string_view reason, const std::string& detail);
   void enter(Phase phase);
   void begin_relaying();
+  void become_half_open(std::list<Connection*>& among);
   void no_longer_half_open();
   bool pump(Endpoint& from, Endpoint& to, std::uint64_t& counter);
   void end(std::string_view how, const std::string& detail = {});
@@ -78,14 +93,23 @@ class Connection final : public Endpoint::Owner, public tls::Resumable {
   void refuse(std::string_view side, std::string_view reason, const std::string& detail, const Endpoint* at);
   void expired();
 
+  /// What a ClientHello said, as far as somebody wants to know later.
+  struct Said {
+    std::string server_name;
+    std::string alpn;
+  };
+
   ConnectionHost& host_;
-  std::shared_ptr<Channel> channel_;
+  std::shared_ptr<Entrance> entrance_;
+  std::shared_ptr<Channel> channel_;  // null: not chosen yet
   std::string client_address_;
   Endpoint client_;
   std::optional<Endpoint> target_;
   std::size_t next_target_ = 0;  // index of the target being tried
-  Phase phase_ = Phase::AwaitingClientHandshake;
-  std::optional<std::list<Connection*>::iterator> half_open_;
+  Phase phase_ = Phase::AwaitingFirstBytes;
+  std::list<Connection*>* half_open_among_ = nullptr;
+  std::list<Connection*>::iterator half_open_;
+  std::unique_ptr<Said> said_;
   bool waits_for_key_ = false;
   bool advancing_ = false;
   event::Timer timer_;

@@ -49,11 +49,14 @@ class ConnectionTest : public testing::Test, public ConnectionHost {
     config.from.listen.value.address = *Address::parse("127.0.0.1:1");
     config.to.targets = config_targets_;
     config.timeouts = timeouts;
-    channel_ = std::make_shared<Channel>(Channel{config, nullptr, nullptr, traffic_});
+    entrance_->lead_into({std::make_shared<Channel>(Channel{config, nullptr, nullptr, traffic_})});
     SocketPair pair = *stream_pair();
     client_ = std::move(pair.ours);
-    connection_ =
-        std::make_unique<Connection>(*this, channel_, std::move(pair.theirs), *Address::parse("unix:/client"));
+    connect(std::move(pair.theirs));
+  }
+
+  void connect(Fd client) {
+    connection_ = std::make_unique<Connection>(*this, entrance_, std::move(client), *Address::parse("unix:/client"));
     connection_->start();
   }
 
@@ -84,7 +87,7 @@ class ConnectionTest : public testing::Test, public ConnectionHost {
   std::vector<Target> targets_;
   std::vector<config::Located<config::Target>> config_targets_;
   std::shared_ptr<Traffic> traffic_ = std::make_shared<Traffic>();
-  std::shared_ptr<Channel> channel_;
+  std::shared_ptr<Entrance> entrance_ = std::make_shared<Entrance>("127.0.0.1:1");
   Fd client_;
   std::unique_ptr<Connection> connection_;
   int closed_ = 0;
@@ -132,8 +135,7 @@ TEST_F(ConnectionTest, BytesThatCameBeforeTheTargetAreDelivered) {
   connection_.reset();  // not this one
   closed_ = 0;
   client_ = std::move(early.ours);
-  connection_ = std::make_unique<Connection>(*this, channel_, std::move(early.theirs), *Address::parse("unix:/client"));
-  connection_->start();
+  connect(std::move(early.theirs));
   turns();
   accept(0);  // the first connection's
   accept(0);
@@ -258,8 +260,8 @@ TEST_F(ConnectionTest, EvictionEndsEveryPhase) {
 }
 
 TEST(PhaseTest, EveryPhaseSaysWhatItAwaits) {
-  for (auto phase : {Phase::AwaitingClientHandshake, Phase::AwaitingTarget, Phase::AwaitingTargetHandshake,
-                     Phase::Relaying, Phase::AwaitingGoodbye, Phase::Closed})
+  for (auto phase : {Phase::AwaitingFirstBytes, Phase::AwaitingClientHandshake, Phase::AwaitingTarget,
+                     Phase::AwaitingTargetHandshake, Phase::Relaying, Phase::AwaitingGoodbye, Phase::Closed})
     EXPECT_FALSE(to_string(phase).empty());
 }
 

@@ -15,11 +15,11 @@ inline constexpr int kControlDescriptor = 3;
 
 /// Supervisor to worker.
 enum class Order : std::uint8_t {
-  /// A listening socket (the frame's descriptor); the payload is the name of its channel. Sent before Configure for
-  /// every channel that the worker does not have yet.
+  /// A listening socket (the frame's descriptor); the payload is its address, as Address::to_string has it. Sent before
+  /// Configure for every address that the worker does not have yet.
   Listener = 1,
   /// A sealed memfd with a config::Snapshot. The worker switches all channels over at once, answers Configured with the
-  /// same id, and closes the listeners of channels that are gone; their connections live on and drain.
+  /// same id, and closes the listeners of addresses that are gone; their connections live on and drain.
   Configure = 2,
   /// There is a (new) keyholder: make a socket pair and send one end back as Keyholder, with the same id.
   NewKeyholder = 3,
@@ -41,6 +41,6 @@ enum class Answer : std::uint8_t {
   KeyholderLost = 68,
 };
 
-inline constexpr std::size_t kMostChannelName = 256;
+inline constexpr std::size_t kMostListenAddress = 256;
 
 }  // namespace cipherway::gateway

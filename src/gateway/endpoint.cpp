@@ -21,7 +21,38 @@ Endpoint::~Endpoint() {
 
 void Endpoint::start_tls(std::unique_ptr<tls::Session> session, bool speaks_first) {
   tls_ = std::move(session);
-  needs_input_ = !speaks_first;
+  looks_like_tls_ = !early_.empty();  // else nobody would have started TLS
+  needs_input_ = !speaks_first && early_.empty();
+}
+
+Endpoint::Early Endpoint::read_early() {
+  keep_early();
+  std::size_t got = 0;
+  auto into = std::span(scratch_.cipher).first(kLeastBatch);
+  switch (receive(into, got)) {
+    case Receive::Nothing: return Early::Nothing;
+    case Receive::End: read_ended_ = true; return Early::Closed;
+    case Receive::Failed: return Early::Failed;
+    case Receive::Got: break;
+  }
+  if (held_.empty()) {
+    early_ = into.first(got);
+  } else {
+    auto dropped = held_.size() - early_.size();
+    held_.insert(held_.end(), into.begin(), into.begin() + static_cast<std::ptrdiff_t>(got));
+    early_ = BytesView(held_).subspan(dropped);
+  }
+  return Early::Some;
+}
+
+/// What is early is either the end of `held_`, or came with one read and is still in the scratch.
+void Endpoint::keep_early() {
+  if (early_.empty()) {
+    Bytes().swap(held_);
+  } else if (held_.empty()) {
+    held_.assign(early_.begin(), early_.end());
+    early_ = held_;
+  }
 }
 
 Result<void> Endpoint::watch() {
@@ -131,7 +162,9 @@ bool Endpoint::first_bytes_are_tls() {
 
 Endpoint::Handshake Endpoint::handshake() {
   constexpr std::size_t kHandshakeBatch = 16 * 1024;
-  if (!needs_input_) tls_->give(held_);  // a key operation had stopped the handshake in the middle of it
+  // The first bytes, or what was left when a key operation stopped the handshake in the middle of it.
+  if (!needs_input_) tls_->give(early_.empty() ? BytesView(held_) : early_);
+  early_ = {};
   for (;;) {
     if (!needs_input_) {
       auto step = tls_->handshake(scratch_.output);
@@ -178,6 +211,13 @@ Endpoint::Pull Endpoint::pull() {
 }
 
 Endpoint::Pull Endpoint::pull_plain() {
+  if (!early_.empty()) {
+    std::memcpy(scratch_.plain.data(), early_.data(), early_.size());
+    pulled_ = {scratch_.plain.data(), early_.size()};
+    early_ = {};
+    Bytes().swap(held_);
+    return Pull::Data;
+  }
   std::size_t got = 0;
   switch (receive(std::span(scratch_.plain).first(batch_), got)) {
     case Receive::Nothing: return Pull::Nothing;

@@ -29,7 +29,17 @@ class Endpoint final : public event::Watcher {
   ~Endpoint();
 
   Result<void> watch();
-  /// From now on this end speaks TLS; a client speaks first.
+
+  enum class Early { Some, Nothing, Closed, Failed };
+  /// Reads before it is known what this end speaks: `early` is everything that came so far.
+  Early read_early();
+  /// A view into the worker's scratch, or of what is kept: keep it before anybody else reads.
+  BytesView early() const { return early_; }
+  void keep_early();
+  /// The first `count` early bytes are dealt with; what follows them is what this end speaks.
+  void drop_early(std::size_t count) { early_ = early_.subspan(count); }
+
+  /// From now on this end speaks TLS, beginning with what came early; a client speaks first.
   void start_tls(std::unique_ptr<tls::Session> session, bool speaks_first);
   bool has_tls() const { return tls_ != nullptr; }
   const tls::Session& tls() const { return *tls_; }
@@ -87,8 +97,9 @@ class Endpoint final : public event::Watcher {
   Owner& owner_;
   Fd socket_;
   std::unique_ptr<tls::Session> tls_;
-  Bytes held_;    // ciphertext that came too early to be read
-  Bytes unsent_;  // what the socket did not take yet
+  Bytes held_;       // what came too early to be read
+  BytesView early_;  // all that came before `start_tls`, in `held_` or in the scratch
+  Bytes unsent_;     // what the socket did not take yet
   std::size_t unsent_begin_ = 0;
   std::size_t batch_ = kLeastBatch;
   BytesView pulled_;

@@ -18,10 +18,10 @@ constexpr int kAcceptsInARow = 4;
 constexpr std::chrono::milliseconds kRetryAfter{100};
 }  // namespace
 
-Listener::Listener(event::EventLoop& loop, Fd socket, std::string channel, Accepted accepted)
+Listener::Listener(event::EventLoop& loop, Fd socket, std::string address, Accepted accepted)
     : loop_(loop),
       socket_(std::move(socket)),
-      channel_(std::move(channel)),
+      address_(std::move(address)),
       accepted_(std::move(accepted)),
       retry_(loop, [this] { resume(); }) {
   resume();
@@ -63,7 +63,7 @@ void Listener::ready(std::uint32_t) {
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) break;
     if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue;
-    log::warn("accept.paused", {{"channel", channel_}, {"error", std::generic_category().message(errno)}});
+    log::warn("accept.paused", {{"listen", address_}, {"error", std::generic_category().message(errno)}});
     return pause_for(kRetryAfter);
   }
   if (accepted_in_a_row_ >= kAcceptsInARow) step_back();

@@ -14,7 +14,7 @@ class Listener final : public event::Watcher {
  public:
   using Accepted = std::function<void(Fd socket, const Address& peer)>;
 
-  Listener(event::EventLoop& loop, Fd socket, std::string channel, Accepted accepted);
+  Listener(event::EventLoop& loop, Fd socket, std::string address, Accepted accepted);
   ~Listener();
 
   /// Stops accepting for a while: what arrives meanwhile waits in the kernel's backlog, or goes to another worker.
@@ -29,7 +29,7 @@ class Listener final : public event::Watcher {
 
   event::EventLoop& loop_;
   Fd socket_;
-  std::string channel_;
+  std::string address_;
   Accepted accepted_;
   event::Timer retry_;
   bool accepting_ = false;

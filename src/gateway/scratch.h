@@ -16,6 +16,7 @@ struct Scratch {
   /// A batch, and the record that began in the batch before.
   std::vector<std::uint8_t> plain = std::vector<std::uint8_t>(kMostBatch + 32 * 1024);
   tls::Output output;
+  Bytes hello;  ///< a ClientHello that came in several records
 };
 
 }  // namespace cipherway::gateway

@@ -15,7 +15,7 @@ constexpr std::chrono::milliseconds kAcceptAgainAfter{50};
 /// The largest payload of each order; anything else from the supervisor ends the worker.
 Result<std::size_t> most_payload(std::uint8_t type) {
   switch (static_cast<Order>(type)) {
-    case Order::Listener: return kMostChannelName;
+    case Order::Listener: return kMostListenAddress;
     case Order::Configure:
     case Order::NewKeyholder:
     case Order::ReportStatus: return 0;
@@ -73,10 +73,11 @@ void Worker::obey(event::Frame frame) {
   switch (static_cast<Order>(frame.type)) {
     case Order::Listener: {
       if (!frame.descriptor) return;
-      std::string channel(as_text(frame.payload));
-      Entrance& entrance = entrances_[channel];
-      entrance.listener.reset();
-      entrance.socket = std::move(frame.descriptor);
+      std::string address(as_text(frame.payload));
+      Door& door = doors_[address];
+      if (!door.entrance) door.entrance = std::make_shared<Entrance>(address);
+      door.listener.reset();
+      door.socket = std::move(frame.descriptor);
       return;
     }
     case Order::Configure: {
@@ -105,22 +106,27 @@ Result<void> Worker::configure(const Fd& fd) {
                 problems.empty() ? "the snapshot cannot be prepared" : problems.front().to_string());
   }
   // All or nothing: the channels that are in force stay until every new one is there.
-  std::map<std::string, std::shared_ptr<Channel>> channels;
+  std::vector<std::shared_ptr<Channel>> channels;
+  std::map<std::string, std::vector<std::shared_ptr<Channel>>> by_address;
+  std::map<std::string, std::shared_ptr<Traffic>> traffic;
   for (const PreparedChannel& channel : prepared->channels) {
     const std::string& name = channel.config.name.value;
-    auto& traffic = traffic_[name];
-    if (!traffic) traffic = std::make_shared<Traffic>();
-    if (!entrances_.contains(name)) return fail(ErrorKind::Invalid, "channel \"" + name + "\" has no listening socket");
-    channels[name] = TRY(make_channel(*prepared, channel, keys_, traffic));
+    auto had = traffic_.find(name);
+    traffic[name] = had != traffic_.end() ? had->second : std::make_shared<Traffic>();
+    std::string address = channel.config.from.listen.value.to_string();
+    if (!doors_.contains(address)) return fail(ErrorKind::Invalid, "channel \"" + name + "\" has no listening socket");
+    channels.push_back(TRY(make_channel(*prepared, channel, keys_, traffic[name])));
+    by_address[address].push_back(channels.back());
   }
-  std::erase_if(entrances_, [&](const auto& entrance) { return !channels.contains(entrance.first); });
-  std::erase_if(traffic_, [&](const auto& traffic) { return !channels.contains(traffic.first); });
-  for (auto& [name, entrance] : entrances_) {
-    entrance.channel = channels[name];
-    if (entrance.socket && !draining_)
-      entrance.listener = std::make_unique<Listener>(
-          loop_, std::move(entrance.socket), name,
-          [this, channel = name](Fd socket, const Address& peer) { accept(channel, std::move(socket), peer); });
+  channels_ = std::move(channels);
+  traffic_ = std::move(traffic);
+  for (auto& [address, door] : doors_) door.entrance->lead_into(std::move(by_address[address]));
+  std::erase_if(doors_, [](const auto& door) { return door.second.entrance->channels().empty(); });
+  for (auto& [address, door] : doors_) {
+    if (!door.socket || draining_) continue;
+    door.listener = std::make_unique<Listener>(
+        loop_, std::move(door.socket), address,
+        [this, at = &door](Fd socket, const Address& peer) { accept(*at, std::move(socket), peer); });
   }
   return {};
 }
@@ -131,25 +137,25 @@ void Worker::connect_keyholder(std::uint32_t id) {
   control_->send(wire(Answer::Keyholder), id, {}, std::move(*theirs));
 }
 
-void Worker::accept(const std::string& name, Fd socket, const Address& peer) {
-  Entrance& entrance = entrances_.find(name)->second;
-  const auto& channel = entrance.channel;
-  const config::Limits& limits = channel->config.limits;
-  Traffic& traffic = *channel->traffic;
-  if (traffic.open >= limits.connections) {
+void Worker::accept(Door& door, Fd socket, const Address& peer) {
+  Entrance& entrance = *door.entrance;
+  if (entrance.is_full()) {
     // Politely: this one is turned away, the rest wait in the backlog until somebody leaves.
-    ++traffic.refused;
-    log::warn("connection.refused", {{"channel", name},
+    const Channel* only = entrance.only();
+    ++(only != nullptr ? only->traffic->refused : entrance.refused);
+    log::warn("connection.refused", {{"channel", only != nullptr ? only->name() : std::string()},
+                                     {"listen", entrance.address()},
                                      {"from", peer.to_string()},
                                      {"side", "client"},
                                      {"reason", "limit"},
                                      {"detail", "as many connections are open as the channel may have"}});
-    entrance.listener->pause_for(kAcceptAgainAfter);
+    door.listener->pause_for(kAcceptAgainAfter);
     return;
   }
-  // Who is slow with the handshake makes room for who is not.
-  if (traffic.half_open.size() >= limits.handshakes) traffic.half_open.front()->evict("limit");
-  auto& connection = connections_.emplace_back(std::make_unique<Connection>(*this, channel, std::move(socket), peer));
+  // Who is slow to say something makes room for who is not.
+  if (entrance.is_crowded()) entrance.waiting.front()->evict("limit");
+  auto& connection =
+      connections_.emplace_back(std::make_unique<Connection>(*this, door.entrance, std::move(socket), peer));
   connection->position = connections_.size() - 1;
   connection->start();
 }
@@ -177,7 +183,7 @@ void Worker::bury() {
 void Worker::drain(std::chrono::milliseconds limit) {
   draining_ = true;
   log::info("worker.draining", {{"connections", connections_.size()}});
-  for (auto& [name, entrance] : entrances_) entrance.listener.reset();
+  for (auto& [address, door] : doors_) door.listener.reset();
   drain_limit_.set_after(limit);
   if (connections_.empty()) stop(0);
 }
@@ -189,12 +195,13 @@ void Worker::report(std::uint32_t id) {
 std::string Worker::status() const {
   using nlohmann::json;
   json channels = json::array();
-  for (const auto& [name, entrance] : entrances_) {
-    if (!entrance.channel) continue;
-    const Traffic& traffic = *entrance.channel->traffic;
-    channels.push_back({{"name", name},
-                        {"open", traffic.open},
-                        {"handshaking", traffic.half_open.size()},
+  for (const auto& channel : channels_) {
+    const Traffic& traffic = *channel->traffic;
+    const Entrance& entrance = *doors_.find(channel->config.from.listen.value.to_string())->second.entrance;
+    std::size_t waiting = entrance.only() != nullptr ? entrance.waiting.size() : 0;
+    channels.push_back({{"name", channel->name()},
+                        {"open", traffic.open + waiting},
+                        {"handshaking", traffic.half_open.size() + waiting},
                         {"total", traffic.total},
                         {"relayed", traffic.relayed},
                         {"full", traffic.full},
@@ -205,6 +212,10 @@ std::string Worker::status() const {
                         {"bytes_in", traffic.bytes_in},
                         {"bytes_out", traffic.bytes_out}});
   }
+  json entrances = json::array();
+  for (const auto& [address, door] : doors_)
+    entrances.push_back(
+        {{"listen", address}, {"waiting", door.entrance->waiting.size()}, {"refused", door.entrance->refused}});
   json keys = json::array();
   for (const auto& held : keys_.held_tickets())
     keys.push_back({{"key", "ticket key of " + held.service + ", epoch " + std::to_string(held.epoch)},
@@ -216,6 +227,7 @@ std::string Worker::status() const {
            {"sandbox", {{"seccomp", start_.seccomp}, {"landlock", start_.landlock}}},
            {"draining", draining_},
            {"channels", std::move(channels)},
+           {"entrances", std::move(entrances)},
            {"keys", std::move(keys)}};
   return all.dump(-1, ' ', false, json::error_handler_t::replace);
 }

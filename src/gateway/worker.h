@@ -34,11 +34,11 @@ class Worker final : public ConnectionHost {
   int run();
 
  private:
-  /// A listening socket and the channel that it leads into: null until the first Configure.
-  struct Entrance {
+  /// An entrance and its listening socket.
+  struct Door {
+    std::shared_ptr<Entrance> entrance;
     std::unique_ptr<Listener> listener;
     Fd socket;  // received, not yet accepted on
-    std::shared_ptr<Channel> channel;
   };
 
   event::EventLoop& loop() override { return loop_; }
@@ -50,7 +50,7 @@ class Worker final : public ConnectionHost {
   void connect_keyholder(std::uint32_t id);
   void drain(std::chrono::milliseconds limit);
   void report(std::uint32_t id);
-  void accept(const std::string& channel, Fd socket, const Address& peer);
+  void accept(Door& door, Fd socket, const Address& peer);
   void bury();
   void stop(int exit_code);
   std::string status() const;
@@ -61,7 +61,8 @@ class Worker final : public ConnectionHost {
   tls::Keys keys_;
   std::unique_ptr<event::FrameSocket> control_;
   std::map<std::string, std::shared_ptr<Traffic>> traffic_;
-  std::map<std::string, Entrance> entrances_;
+  std::map<std::string, Door> doors_;               // by address
+  std::vector<std::shared_ptr<Channel>> channels_;  // in force, in the order of the file
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Connection>> closed_;  // destroyed at the end of the turn
   bool burial_planned_ = false;

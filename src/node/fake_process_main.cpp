@@ -68,11 +68,11 @@ class FakeWorker {
         auto decoded = config::decode(snapshot->text, snapshot->file, snapshot->directory);
         std::map<std::string, std::unique_ptr<Greeter>> next;
         for (const auto& channel : decoded.node->channels) {
-          const std::string& name = channel.name.value;
-          if (auto fresh = listeners_.find(name); fresh != listeners_.end())
-            next[name] = std::make_unique<Greeter>(loop_, std::move(fresh->second), name);
+          std::string address = channel.from.listen.value.to_string();
+          if (auto fresh = listeners_.find(address); fresh != listeners_.end())
+            next[address] = std::make_unique<Greeter>(loop_, std::move(fresh->second), channel.name.value);
           else
-            next[name] = std::move(greeters_[name]);
+            next[address] = std::move(greeters_[address]);
         }
         listeners_.clear();
         greeters_ = std::move(next);

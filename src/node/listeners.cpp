@@ -2,8 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
-
 namespace cipherway::node {
 
 namespace {
@@ -22,23 +20,23 @@ std::expected<Listeners, std::vector<config::Problem>> Listeners::open(const con
   Listeners out;
   std::vector<config::Problem> problems;
   for (const config::Channel& channel : node.channels) {
-    if (channel.from.listen.value.is_systemd()) {
+    const config::Listen& listen = channel.from.listen.value;
+    auto [place, is_new] = out.by_address_.try_emplace(listen.to_string());
+    if (!is_new) continue;
+    if (listen.is_systemd()) {
       problems.push_back({channel.from.listen.at,
                           "channel \"" + channel.name.value + "\": systemd did not hand over a socket named \"" +
-                              channel.from.listen.value.systemd + "\"",
+                              listen.systemd + "\"",
                           std::nullopt});
       continue;
     }
-    const Address& address = channel.from.listen.value.address;
-    auto same =
-        std::ranges::find_if(existing.by_channel_, [&](const auto& each) { return each.second->address() == address; });
-    if (same != existing.by_channel_.end()) {
-      out.by_channel_[channel.name.value] = same->second;
+    if (auto same = existing.by_address_.find(place->first); same != existing.by_address_.end()) {
+      place->second = same->second;
       continue;
     }
-    Result<Fd> fd = listen_on(address, kBacklog);
+    Result<Fd> fd = listen_on(listen.address, kBacklog);
     if (fd)
-      out.by_channel_[channel.name.value] = std::make_shared<const Socket>(address, std::move(*fd));
+      place->second = std::make_shared<const Socket>(listen.address, std::move(*fd));
     else
       problems.push_back(
           {channel.from.listen.at, "channel \"" + channel.name.value + "\": " + fd.error().what, std::nullopt});

@@ -10,12 +10,12 @@
 
 namespace cipherway::node {
 
-/// The listening sockets of a config, one a channel. They live in the supervisor, so that a connection waits in the
+/// The listening sockets of a config, one an address. They live in the supervisor, so that a connection waits in the
 /// kernel's queue while workers come and go. A UNIX socket's name is removed when the last set that has it goes.
 class Listeners {
  public:
-  /// A socket for every channel: the one that `existing` has for the same address, else a new one. All that cannot be
-  /// opened are reported, each at the place of its `listen`.
+  /// A socket for every address that a channel listens on: the one that `existing` has for it, else a new one. All that
+  /// cannot be opened are reported, each at the place of the first `listen` that says so.
   static std::expected<Listeners, std::vector<config::Problem>> open(const config::Node& node,
                                                                      const Listeners& existing);
 
@@ -32,11 +32,11 @@ class Listeners {
     Address address_;
     Fd fd_;
   };
-  using ByChannel = std::map<std::string, std::shared_ptr<const Socket>>;
-  const ByChannel& by_channel() const { return by_channel_; }
+  using ByAddress = std::map<std::string, std::shared_ptr<const Socket>>;
+  const ByAddress& by_address() const { return by_address_; }
 
  private:
-  ByChannel by_channel_;
+  ByAddress by_address_;
 };
 
 }  // namespace cipherway::node

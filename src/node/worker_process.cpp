@@ -84,11 +84,11 @@ void send(event::FrameSocket& control, gateway::Order order, std::uint32_t id, B
 }  // namespace
 
 Result<void> WorkerProcess::configure(std::uint32_t generation, const Listeners& listeners, Fd snapshot) {
-  for (const auto& [channel, socket] : listeners.by_channel()) {
-    if (auto had = given_.find(channel); had != given_.end() && had->second == socket) continue;
-    send(*control_, gateway::Order::Listener, generation, as_bytes(channel), TRY(duplicate(socket->fd())));
+  for (const auto& [address, socket] : listeners.by_address()) {
+    if (auto had = given_.find(address); had != given_.end() && had->second == socket) continue;
+    send(*control_, gateway::Order::Listener, generation, as_bytes(address), TRY(duplicate(socket->fd())));
   }
-  given_ = listeners.by_channel();
+  given_ = listeners.by_address();
   send(*control_, gateway::Order::Configure, generation, {}, std::move(snapshot));
   return {};
 }

@@ -49,7 +49,7 @@ class WorkerProcess {
   Clock::time_point born_ = Clock::now();
   std::unique_ptr<event::ChildProcess> process_;
   std::unique_ptr<event::FrameSocket> control_;
-  Listeners::ByChannel given_;
+  Listeners::ByAddress given_;
   event::Timer last_resort_;
 };
 

@@ -110,6 +110,14 @@ class TlsStream:
             raise
         return stream
 
+    def client_hello(self) -> bytes:
+        """The first bytes of a client, which the caller sends; `handshake` goes on from there."""
+        try:
+            self.tls.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        return self._out.read()
+
     def handshake(self) -> None:
         try:
             self._drive(self.tls.do_handshake)
