@@ -1,6 +1,7 @@
 """A real node: writes node.toml, starts `cipherway run`, reads its JSON log, and asks it for its status."""
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -42,6 +43,11 @@ def to_toml(settings: dict, identities: dict, channels: list) -> str:
     for entry in channels:
         lines += ["", "[[channel]]"] + [f"{k} = {_toml(v)}" for k, v in entry.items()]
     return "\n".join(lines) + "\n"
+
+
+# OpenSSL's ASYNC jobs leave their stacks by longjmp, which AddressSanitizer does not know and mentions once a process.
+FALSE_ALARM = re.compile("ASan is ignoring requested __asan_handle_no_return|^False positive error reports may follow"
+                         "|^For details see https://github.com/google/sanitizers/issues/189")
 
 
 class Node:
@@ -185,7 +191,7 @@ class Node:
                 return True
             except ValueError:
                 return False
-        return [line for line in list(self._lines) if not is_json(line)]
+        return [line for line in list(self._lines) if not is_json(line) and not FALSE_ALARM.search(line)]
 
     def wait_event(self, name: str, count: int = 1, deadline: float = 10, **fields) -> dict:
         """The `count`-th event of that name and those fields."""
