@@ -182,13 +182,14 @@ Result<void> issue(IssueOptions& options) {
                 {"not_before", to_rfc3339(issued.leaf.not_before())},
                 {"not_after", to_rfc3339(issued.leaf.not_after())},
                 {"fingerprint_sha256", issued.leaf.fingerprint()},
+                {"pin", issued.leaf.pin().to_string()},
                 {"certificate", certificate_path},
                 {"key", key_path.empty() ? Json(nullptr) : Json(key_path)}});
     return {};
   }
   print("issued " + joined(names, "") + "\n  serial       " + issued.leaf.serial() + "\n  valid until  " +
-        to_rfc3339(issued.leaf.not_after()) + "\n  certificate  " + certificate_path + "\n" +
-        (key_path.empty() ? "" : "  key          " + key_path + "\n"));
+        to_rfc3339(issued.leaf.not_after()) + "\n  pin          " + issued.leaf.pin().to_string() +
+        "\n  certificate  " + certificate_path + "\n" + (key_path.empty() ? "" : "  key          " + key_path + "\n"));
   return {};
 }
 

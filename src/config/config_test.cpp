@@ -96,6 +96,109 @@ TEST(Config, EverythingItMaySayIsDecoded) {
   EXPECT_EQ(out.limits.connections, 10'000U);
 }
 
+constexpr std::string_view kGateway = R"([node]
+state = "state"
+status = "unix:status.sock"
+worker_memory = "64MiB"
+
+[identity.shop]
+certificate = "shop.pem"
+key = "shop.key"
+trust = "bundle.pem"
+
+[[channel]]
+name = "shop"
+from = { listen = "systemd:https", protect = "mutual-tls", identity = "shop", allow = ["any"],
+         server_names = ["Shop.example.org", "*.example.org"], proxy_from = ["10.0.0.0/8", "2001:db8::/32", "unix"] }
+to = { targets = ["10.1.0.1:8080", "App.internal:8080", "unix:app.sock",
+                  { address = "[2001:db8::1]:80", weight = 1000, connections = 7 }, { address = "other.internal:1" }],
+       balance = "pinned", slow_start = "30s", proxy_protocol = "v2", protect = "none", allow_plaintext = true }
+health = { check = "http", path = "/up?full=1", host = "app.internal:8080", interval = "1s", rise = 1, fall = 4 }
+eject = { failures = 0 }
+limits = { source_connections = 9, source_handshakes_per_second = 5 }
+
+[[channel]]
+name = "beside"
+from = { listen = "systemd:https", protect = "passthrough", alpn = ["h2"], proxy_from = ["unix", "10.0.0.0/8", "2001:db8::/32"] }
+to = { targets = ["10.1.0.3:443"], protect = "passthrough", proxy_protocol = "v1" }
+[channel.health]
+check = "tcp"
+[channel.eject]
+for = "1m"
+)";
+
+TEST(Config, EverythingThatAGatewayMaySayIsDecoded) {
+  Decoded decoded = decode(kGateway, "node.toml", "/etc/cipherway");
+  for (const Problem& problem : decoded.problems) ADD_FAILURE() << problem.to_string();
+  ASSERT_TRUE(decoded.node);
+  EXPECT_EQ(decoded.node->status->value.to_string(), "unix:/etc/cipherway/status.sock");
+  EXPECT_EQ(decoded.node->worker_memory, std::size_t{64} << 20);
+
+  ASSERT_EQ(decoded.node->channels.size(), 2U);
+  const From& from = decoded.node->channels[0].from;
+  EXPECT_TRUE(from.listen.value.is_systemd());
+  EXPECT_EQ(from.listen.value.systemd, "https");
+  EXPECT_EQ(from.listen.value.to_string(), "systemd:https");
+  ASSERT_EQ(from.server_names.size(), 2U);
+  EXPECT_EQ(from.server_names[0].value, "shop.example.org");
+  EXPECT_EQ(from.server_names[1].value, "*.example.org");
+  ASSERT_EQ(from.proxy_from.size(), 3U);
+  EXPECT_EQ(from.proxy_from[1].value, *Network::parse("2001:db8::/32"));
+  EXPECT_EQ(from.proxy_from[2].at.to_string(), "node.toml:14:109");
+
+  const To& to = decoded.node->channels[0].to;
+  ASSERT_EQ(to.targets.size(), 5U);
+  EXPECT_EQ(to.targets[0].value.address()->to_string(), "10.1.0.1:8080");
+  EXPECT_EQ(to.targets[0].value.weight, 1U);
+  EXPECT_EQ(to.targets[0].value.connections, 0U);
+  EXPECT_EQ(to.targets[1].value.address(), nullptr);
+  EXPECT_EQ(to.targets[1].value.name()->host, "app.internal");
+  EXPECT_EQ(to.targets[1].value.name()->port, 8080);
+  EXPECT_EQ(to.targets[2].value.to_string(), "unix:/etc/cipherway/app.sock");
+  EXPECT_EQ(to.targets[3].value.to_string(), "[2001:db8::1]:80");
+  EXPECT_EQ(to.targets[3].value.weight, 1000U);
+  EXPECT_EQ(to.targets[3].value.connections, 7U);
+  EXPECT_EQ(to.targets[4].value.to_string(), "other.internal:1");
+  EXPECT_EQ(to.balance, Balance::Pinned);
+  EXPECT_EQ(to.slow_start, std::chrono::seconds(30));
+  EXPECT_EQ(to.proxy_protocol, ProxyVersion::V2);
+  const Health& health = *decoded.node->channels[0].health;
+  EXPECT_EQ(health.check, Health::Check::Http);
+  EXPECT_EQ(health.path, "/up?full=1");
+  EXPECT_EQ(health.host, "app.internal:8080");
+  EXPECT_EQ(health.interval, std::chrono::seconds(1));
+  EXPECT_EQ(health.timeout, std::chrono::seconds(1)) << "the default, but not longer than the interval";
+  EXPECT_EQ(health.rise, 1U);
+  EXPECT_EQ(health.fall, 4U);
+  EXPECT_EQ(decoded.node->channels[0].eject.failures, 0U);
+  EXPECT_EQ(decoded.node->channels[0].limits.source_connections, 9U);
+  EXPECT_EQ(decoded.node->channels[0].limits.source_handshakes_per_second, 5U);
+
+  const Channel& beside = decoded.node->channels[1];
+  EXPECT_EQ(beside.from.protect.value, Protect::Passthrough);
+  EXPECT_EQ(beside.to.protect.value, Protect::Passthrough);
+  EXPECT_EQ(beside.to.balance, Balance::RoundRobin);
+  EXPECT_EQ(beside.to.proxy_protocol, ProxyVersion::V1);
+  EXPECT_EQ(beside.health->check, Health::Check::Tcp);
+  EXPECT_EQ(beside.health->timeout, std::chrono::seconds(2));
+  EXPECT_EQ(beside.eject.failures, 5U);
+  EXPECT_EQ(beside.eject.duration, std::chrono::minutes(1));
+  EXPECT_EQ(beside.limits.source_connections, 0U);
+}
+
+TEST(Config, EveryBalanceHasItsWord) {
+  for (Balance balance : {Balance::RoundRobin, Balance::Random, Balance::LeastConnections, Balance::TwoChoices,
+                          Balance::Pinned, Balance::InOrder}) {
+    Decoded decoded = decode(
+        "[node]\nstate = \"s\"\n[[channel]]\nname = \"a\"\nfrom = { listen = \"127.0.0.1:1\", protect "
+        "= \"none\" }\nto = { targets = [\"127.0.0.1:2\"], protect = \"none\", balance = \"" +
+            std::string(to_string(balance)) + "\" }\n",
+        "n", "/d");
+    ASSERT_TRUE(decoded.node) << to_string(balance);
+    EXPECT_EQ(decoded.node->channels[0].to.balance, balance);
+  }
+}
+
 TEST(Config, ThreeMistakesAreNamedInOneGoInTheOrderOfTheFile) {
   Decoded decoded = decode(R"([node]
 state = 5

@@ -53,6 +53,7 @@ void Decoder::read_server_names(const Part& part, From& from) {
       report_.add(name.at, part.of("server_names") + " has more than " + std::to_string(kMostServerNames) + " names");
       break;
     }
+    if (name.value.empty()) continue;  // and it has been complained about
     std::string_view host = name.value;
     if (host.starts_with("*.")) host.remove_prefix(2);
     if (!is_host_name(host)) {

@@ -62,7 +62,8 @@ std::optional<std::size_t> Decoder::one_of(const Part& part, std::string_view ke
   std::vector<std::string> in_quotes;
   for (std::string_view word : words) in_quotes.push_back(quoted(word));
   std::vector<std::string_view> views(in_quotes.begin(), in_quotes.end());
-  std::string suggestion = did_you_mean(text->value, words);
+  // A choice of few is quicker named than guessed at.
+  std::string suggestion = words.size() > 3 ? did_you_mean(text->value, words) : "";
   report_.add(text->at, part.of(key) + " is " + quoted(text->value) +
                             (suggestion.empty() ? "; it can be " + listed(views, "or") : suggestion));
   return std::nullopt;

@@ -72,8 +72,8 @@ class Listener {
       return claim.protocols.contains(protocol.value);
     });
     if (taken) {
-      std::string who = name.empty() ? "is the default of " + quoted(channel.from.listen.value.to_string())
-                                     : "answers to " + quoted(name) + " there";
+      std::string who =
+          name.empty() ? std::string("takes whoever asks for any other name") : "answers to " + quoted(name) + " there";
       report_.add(at,
                   label(channel) + ": from.listen: another channel already listens on " +
                       quoted(channel.from.listen.value.to_string()) + " and " + who +

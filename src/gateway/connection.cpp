@@ -417,7 +417,9 @@ void Connection::end(std::string_view how, const std::string& detail) {
 
 /// Before a byte of application data passed: nobody is connected to anybody.
 void Connection::refuse(std::string_view side, std::string_view reason, const std::string& detail, const Endpoint* at) {
-  std::string names = at != nullptr && at->has_tls() ? joined(at->tls().presented_names()) : std::string();
+  bool shown = at != nullptr && at->has_tls();
+  std::string names = shown ? joined(at->tls().presented_names()) : std::string();
+  std::string pin = shown ? at->tls().presented_pin() : std::string();
   const Channel* channel = channel_ ? channel_.get() : entrance_->only();
   ++(channel != nullptr ? channel->traffic->refused : entrance_->refused);
   log::warn("connection.refused", {{"channel", channel != nullptr ? channel->name() : std::string()},
@@ -427,6 +429,7 @@ void Connection::refuse(std::string_view side, std::string_view reason, const st
                                    {"reason", reason},
                                    {"detail", detail},
                                    {"names", names},
+                                   {"pin", pin},
                                    {"sni", said_ ? said_->server_name : std::string()},
                                    {"alpn", said_ ? said_->alpn : std::string()}});
   if (phase_ == Phase::Closed) return;

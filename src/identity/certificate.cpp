@@ -131,6 +131,19 @@ Result<crypto::KeyHandle> Certificate::public_key() const {
   return key;
 }
 
+KeyPin Certificate::pin() const {
+  unsigned char* der = nullptr;
+  int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(get()), &der);
+  if (size <= 0) broken("the public key of a certificate that was decoded does not encode");
+  KeyPin pin = KeyPin::of({der, static_cast<std::size_t>(size)});
+  OPENSSL_free(der);
+  return pin;
+}
+
+bool admits(const AccessPolicy& policy, const Certificate& certificate) {
+  return policy.accepts(certificate.names()) != nullptr || (policy.has_pins() && policy.accepts_key(certificate.pin()));
+}
+
 Bytes Certificate::to_der() const {
   unsigned char* der = nullptr;
   int size = i2d_X509(get(), &der);

@@ -39,6 +39,7 @@ class Certificate {
   /// basicConstraints says CA:TRUE (and keyUsage, where there is one, lets it sign certificates).
   bool is_authority() const;
   Result<crypto::KeyHandle> public_key() const;
+  KeyPin pin() const;  ///< names the public key
   Bytes to_der() const;
   std::string to_pem() const;
   X509* get() const { return x509_.get(); }
@@ -46,6 +47,10 @@ class Certificate {
  private:
   crypto::CertificateHandle x509_;
 };
+
+/// Whether the policy lets in whoever proved to have this certificate, by one of its names or by its key. The same for
+/// full and resumed sessions.
+bool admits(const AccessPolicy& policy, const Certificate& certificate);
 
 /// A certificate chain as it is presented: the leaf first, then intermediates.
 struct Chain {

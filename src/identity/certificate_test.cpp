@@ -210,5 +210,29 @@ TEST(TrustBundle, MakesAStrictStore) {
   EXPECT_EQ(flags & X509_V_FLAG_PARTIAL_CHAIN, 0U);
 }
 
+TEST(Certificate, IsAdmittedByItsNamesOrByItsKey) {
+  Certificate certificate = make({.alternative_names = "URI:spiffe://example.org/a,DNS:a.example.org"});
+  Certificate nameless = make({});  // with the same key
+  auto policy = [](std::initializer_list<std::string_view> texts) {
+    std::vector<NamePattern> patterns;
+    for (std::string_view text : texts) patterns.push_back(*NamePattern::parse(text));
+    return AccessPolicy(std::move(patterns));
+  };
+  std::string pin = certificate.pin().to_string();
+  EXPECT_EQ(certificate.pin(), nameless.pin());
+  EXPECT_EQ(certificate.pin(), KeyPin::of(*crypto::public_key_der(certificate.public_key()->get())));
+
+  EXPECT_TRUE(admits(policy({"a.example.org"}), certificate));
+  EXPECT_FALSE(admits(policy({"a.example.org"}), nameless));
+  EXPECT_TRUE(admits(policy({pin}), certificate));
+  EXPECT_TRUE(admits(policy({pin}), nameless));
+  EXPECT_TRUE(admits(policy({"b.example.org", pin}), nameless));
+  EXPECT_FALSE(admits(policy({"any"}), nameless));
+  std::string other = KeyPin::of(as_bytes("another key")).to_string();
+  EXPECT_FALSE(admits(policy({other}), certificate));
+  EXPECT_FALSE(admits(policy({other, "b.example.org"}), certificate));
+  EXPECT_FALSE(admits(policy({}), certificate));
+}
+
 }  // namespace
 }  // namespace cipherway::identity

@@ -161,6 +161,15 @@ bool looks_like_spiffe(std::string_view text) {
          });
 }
 
+/// What other programs write for a pin, and what is nearly one.
+bool looks_like_pin(std::string_view text) {
+  std::string start(text.substr(0, KeyPin::kPrefix.size()));
+  for (char& c : start)
+    if (is_upper(c)) c = static_cast<char>(c - 'A' + 'a');
+  return start.starts_with("spki-sha") || start.starts_with("sha256/") || start.starts_with("sha256:") ||
+         start.starts_with("pin-sha256");
+}
+
 Result<Name> parse_name(std::string_view text, Wildcards wildcards) {
   if (looks_like_spiffe(text)) {
     TRY(check_spiffe(text, wildcards));
@@ -168,6 +177,8 @@ Result<Name> parse_name(std::string_view text, Wildcards wildcards) {
   }
   if (text.find("://") != std::string_view::npos)
     return wrong(text, "the only URIs that are names start with spiffe://");
+  if (looks_like_pin(text))
+    return wrong(text, "that names a key, and is no name: spki-sha256:... is for allow and expect");
   if (auto ip = canonical_ip(text)) return Name{NameKind::Ip, *std::move(ip)};
   if (text.find(':') != std::string_view::npos) return wrong(text, "not an IPv6 address (names have no port)");
   return Name{NameKind::Dns, TRY(canonical_dns(text))};
@@ -223,6 +234,11 @@ std::string_view trust_domain_of(const Name& name) {
 Result<NamePattern> NamePattern::parse(std::string_view text) {
   constexpr std::string_view kAny = "any";
   if (text == kAny) return NamePattern(Form::Any, "any");
+  if (looks_like_pin(text)) {
+    auto pin = KeyPin::parse(text);
+    if (!pin) return wrong(text, pin.error().what);
+    return NamePattern(Form::Key, pin->to_string());
+  }
   Name name = TRY(parse_name(text, Wildcards::Yes));
   // "any." and "ANY" are DNS names whose canonical text would be read as everybody the next time.
   if (name.text == kAny)
@@ -242,8 +258,13 @@ bool NamePattern::matches(const Name& name) const {
     case Form::Dns:
       return name.kind == NameKind::Dns && (text_ == name.text || covers(text_, name.text) || covers(name.text, text_));
     case Form::Ip: return name.kind == NameKind::Ip && text_ == name.text;
+    case Form::Key: return false;
   }
   broken("NamePattern::Form out of range");
+}
+
+bool NamePattern::matches(const KeyPin& pin) const {
+  return is_pin() && text_ == pin.to_string();
 }
 
 const Name* AccessPolicy::accepts(const std::vector<Name>& names) const {
@@ -252,6 +273,14 @@ const Name* AccessPolicy::accepts(const std::vector<Name>& names) const {
     for (const NamePattern& pattern : allowed_)
       if (pattern.matches(name)) return &name;
   return nullptr;
+}
+
+bool AccessPolicy::accepts_key(const KeyPin& pin) const {
+  return std::ranges::any_of(allowed_, [&](const NamePattern& pattern) { return pattern.matches(pin); });
+}
+
+bool AccessPolicy::has_pins() const {
+  return std::ranges::any_of(allowed_, &NamePattern::is_pin);
 }
 
 }  // namespace cipherway::identity

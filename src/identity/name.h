@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "identity/pin.h"
 
 #include <compare>
 #include <cstddef>
@@ -38,19 +39,22 @@ Result<void> check_trust_domain(std::string_view text);
 std::string_view trust_domain_of(const Name& name);
 
 /// Which names an operator accepts: a SPIFFE ID in which a segment may be `*` (exactly one segment) and the last may
-/// be `**` (one or more); a DNS name, exact or `*.example.org` (exactly one label); an IP address; or the word `any`
-/// (so the DNS name `any` has no pattern).
+/// be `**` (one or more); a DNS name, exact or `*.example.org` (exactly one label); an IP address; the word `any`
+/// (so the DNS name `any` has no pattern); or a key, `spki-sha256:BASE64`, whatever its certificate calls it.
 class NamePattern {
  public:
   static Result<NamePattern> parse(std::string_view text);
   /// A name from a certificate matches only patterns of its own kind (or `any`). A DNS name with a wildcard in the
   /// certificate matches a pattern whose text is the same, or an exact DNS pattern that it covers (RFC 9525, 6.3).
   bool matches(const Name& name) const;
+  /// A key matches a pattern that names it and no other: `any` is any name.
+  bool matches(const KeyPin& pin) const;
+  bool is_pin() const { return form_ == Form::Key; }
   /// The canonical text, which parses to the same pattern.
   const std::string& text() const { return text_; }
 
  private:
-  enum class Form { Any, Spiffe, Dns, Ip };
+  enum class Form { Any, Spiffe, Dns, Ip, Key };
   NamePattern(Form form, std::string text) : form_(form), text_(std::move(text)) {}
 
   Form form_;
@@ -65,6 +69,9 @@ class AccessPolicy {
   /// only if `names` is not empty. A peer that presents two SPIFFE IDs is accepted under neither (X509-SVID, section 2:
   /// exactly one), nor under its other names: which of the two it is would be for an adversary to choose.
   const Name* accepts(const std::vector<Name>& names) const;
+  /// Whether a pattern names this key. Its certificate may say what it likes; it must still be genuine.
+  bool accepts_key(const KeyPin& pin) const;
+  bool has_pins() const;
   const std::vector<NamePattern>& allowed() const { return allowed_; }
 
  private:

@@ -150,10 +150,20 @@ Negotiated Session::negotiated() const {
   return facts;
 }
 
-std::vector<identity::Name> Session::presented_names() const {
+std::optional<identity::Certificate> Session::presented() const {
   crypto::CertificateHandle peer(SSL_get1_peer_certificate(ssl_.get()));
-  if (!peer) return refused_names_;
-  return identity::Certificate(std::move(peer)).names();
+  if (!peer) return refused_;
+  return identity::Certificate(std::move(peer));
+}
+
+std::vector<identity::Name> Session::presented_names() const {
+  auto certificate = presented();
+  return certificate ? certificate->names() : std::vector<identity::Name>();
+}
+
+std::string Session::presented_pin() const {
+  auto certificate = presented();
+  return certificate ? certificate->pin().to_string() : std::string();
 }
 
 }  // namespace cipherway::tls

@@ -90,6 +90,8 @@ class Session final : private keyholder::SignatureWaiter {
   Negotiated negotiated() const;
   /// The names that the peer presented, whether or not they were accepted.
   std::vector<identity::Name> presented_names() const;
+  /// The key that it presented, as an access pattern names it; empty when there was no certificate.
+  std::string presented_pin() const;
   const Refusal& refusal() const { return refusal_; }
   bool resumed() const;
 
@@ -103,6 +105,7 @@ class Session final : private keyholder::SignatureWaiter {
   Session(std::shared_ptr<Context> context, Resumable& owner, std::string target);
   void signature_ready() override { owner_.key_operation_done(); }
   void refuse();
+  std::optional<identity::Certificate> presented() const;
 
   std::shared_ptr<Context> context_;
   Resumable& owner_;
@@ -115,7 +118,7 @@ class Session final : private keyholder::SignatureWaiter {
   std::optional<ReadStep> read_ended_;
   Refusal refusal_;
   std::string policy_detail_;
-  std::vector<identity::Name> refused_names_;  // OpenSSL forgets a certificate that it did not accept
+  std::optional<identity::Certificate> refused_;  // OpenSSL forgets a certificate that it did not accept
 };
 
 }  // namespace cipherway::tls

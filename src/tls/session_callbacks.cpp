@@ -47,13 +47,14 @@ int SessionCallbacks::verify(X509_STORE_CTX* store_context, void* argument) {
   const auto& context = *static_cast<const Context*>(argument);
   auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store_context, SSL_get_ex_data_X509_STORE_CTX_idx()));
   bool genuine = X509_verify_cert(store_context) == 1;
-  auto names = shared_certificate(X509_STORE_CTX_get0_cert(store_context)).names();
+  identity::Certificate leaf = shared_certificate(X509_STORE_CTX_get0_cert(store_context));
   const auto& policy = context.settings().peer->policy;
-  if (genuine && policy.accepts(names) != nullptr) return 1;
+  if (genuine && admits(policy, leaf)) return 1;
   Session& session = session_of(ssl);
-  session.refused_names_ = std::move(names);
+  session.refused_ = std::move(leaf);
   if (!genuine) return 0;
-  session.policy_detail_ = "presented " + joined(session.refused_names_) + "; accepted are " + joined(policy.allowed());
+  session.policy_detail_ = "presented " + joined(session.refused_->names()) + " with the key " +
+                           session.refused_->pin().to_string() + "; accepted are " + joined(policy.allowed());
   X509_STORE_CTX_set_error(store_context, X509_V_ERR_APPLICATION_VERIFICATION);
   return 0;
 }
@@ -100,7 +101,7 @@ bool SessionCallbacks::still_authorised(const Context& context, const SSL_SESSIO
   identity::Certificate certificate = shared_certificate(peer);
   auto now = WallClock::now();
   return certificate.not_before() <= now && now < certificate.not_after() &&
-         context.settings().peer->policy.accepts(certificate.names()) != nullptr;
+         admits(context.settings().peer->policy, certificate);
 }
 
 SSL_TICKET_RETURN SessionCallbacks::ticket_decrypted(SSL*, SSL_SESSION* session, const unsigned char*, std::size_t,

@@ -1,5 +1,6 @@
 // Names and patterns from untrusted text: they never crash, are canonical once parsed, and keep the rules of access.
 // Input: a pattern and a name, with a newline between.
+#include "base/bytes.h"
 #include "identity/name.h"
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 
 using cipherway::broken;
 using cipherway::identity::AccessPolicy;
+using cipherway::identity::KeyPin;
 using cipherway::identity::Name;
 using cipherway::identity::NameKind;
 using cipherway::identity::NamePattern;
@@ -48,6 +50,21 @@ void check(const NamePattern& pattern, const Name& name) {
   must(pattern.matches(deeper) == pattern.text().ends_with("/**"), "only ** takes more segments");
 }
 
+/// A pin has one text, is no name, and accepts one key.
+void check_pin(std::string_view text) {
+  auto pin = KeyPin::parse(text);
+  auto pattern = NamePattern::parse(text);
+  must(pin.has_value() == (pattern && pattern->is_pin()), "what is a pin is a pattern that names a key");
+  if (!pin) return;
+  must(pin->to_string() == text && pattern->text() == text, "a pin has one text");
+  must(!Name::parse(text), "a pin is no name");
+  must(pattern->matches(*pin), "a pin matches itself");
+  KeyPin other = KeyPin::of(cipherway::as_bytes(text));
+  must(!pattern->matches(other), "and no other key");
+  must(AccessPolicy({*pattern}).accepts_key(*pin) && !AccessPolicy({*pattern}).accepts_key(other), "nor does a policy");
+  must(!AccessPolicy({*NamePattern::parse("any")}).accepts_key(*pin), "any is no key");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -55,6 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::size_t newline = text.find('\n');
   auto pattern = NamePattern::parse(text.substr(0, newline));
   auto name = Name::parse(newline == std::string_view::npos ? text : text.substr(newline + 1));
+  check_pin(text.substr(0, newline));
   if (name) check(*name);
   if (name && pattern) check(*pattern, *name);
   return 0;

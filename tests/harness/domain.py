@@ -2,8 +2,10 @@
 
 Cipherway's own authority would not issue most of these, which is why they are made here.
 """
+import base64
 import dataclasses
 import datetime
+import hashlib
 import ipaddress
 import os
 
@@ -61,6 +63,13 @@ class Credential:
     names: tuple
     chain: list  # of x509.Certificate: the leaf, then the intermediates it is presented with
 
+    @property
+    def pin(self) -> str:
+        """The key, as `allow` and `expect` name one."""
+        spki = self.x509.public_key().public_bytes(serialization.Encoding.DER,
+                                                   serialization.PublicFormat.SubjectPublicKeyInfo)
+        return "spki-sha256:" + base64.b64encode(hashlib.sha256(spki).digest()).decode()
+
 
 class _Authority:
     def __init__(self, certificate, key, above):
@@ -105,10 +114,10 @@ class Domain:
 
     def issue(self, *names: str, key: str = "p256", purposes=("server", "client"), starts=-HOUR, ends=HOUR,
               under: _Authority | None = None, self_signed: bool = False,
-              common_name: str | None = None) -> Credential:
-        """A credential for `names`; `starts` and `ends` count from now."""
+              common_name: str | None = None, renews: Credential | None = None) -> Credential:
+        """A credential for `names`; `starts` and `ends` count from now. With `renews` its key is that of another."""
         self._count += 1
-        private = make_key(key)
+        private = renews.private_key if renews else make_key(key)
         under = under or self.issuing
         now = datetime.datetime.utcnow()
         # A subject of its own: an empty one would need a critical subjectAltName.

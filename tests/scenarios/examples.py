@@ -7,8 +7,8 @@ import re
 import shutil
 import subprocess
 
-from harness import (Credential, PlainStream, Refused, Scene, TlsStream, client_context, echo, run,
-                     server_context, test)
+from harness import (Credential, PlainStream, Refused, Scene, TlsStream, Truncated, answer_with, client_context, echo,
+                     run, server_context, test)
 from harness.node import binary
 
 EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "examples")
@@ -22,14 +22,13 @@ class Example:
         self.at = {}
         self.configs = {}
         for file in os.listdir(os.path.join(EXAMPLES, name)):
-            source = os.path.join(EXAMPLES, name, file)
-            if not re.fullmatch(r"make-identities|node.*\.toml", file):
-                continue
-            shutil.copy(source, scene.path(file))
+            if re.fullmatch(r"make-identities|node.*\.toml", file):
+                shutil.copy(os.path.join(EXAMPLES, name, file), scene.path(file))
+        self.make_identities()  # which may write to the configs
+        for file in sorted(os.listdir(scene.folder)):
             if file.endswith(".toml"):
-                with open(source) as text:
+                with open(scene.path(file)) as text:
                     self.configs[file[:-5]] = re.sub(r"127\.0\.0\.\d+:\d+", self._address, text.read())
-        self.make_identities()
 
     def _address(self, match) -> str:
         return self.at.setdefault(match[0], self.scene.endpoint())
@@ -122,9 +121,62 @@ def unix_socket(scene: Scene):
 
 
 @test
+def several_names(scene: Scene):
+    """several-names: the name decides; partners only for one, another's TLS untouched for one, an alert for the rest"""
+    example = Example(scene, "several-names")
+    scene.server(answer_with(b"shop"), where=example.at["127.0.0.1:8081"])
+    scene.server(answer_with(b"api!"), where=example.at["127.0.0.1:8082"])
+    mail = scene.server(answer_with(b"mail"), server_context(example.credential("mail")),
+                        where=example.at["127.0.0.1:8444"])
+    node = example.node("node")
+    where, bundle = example.at["127.0.0.1:8443"], scene.path("bundle.pem")
+
+    def asks(name, credential=None) -> str:
+        with TlsStream.connect(where, client_context(bundle, credential), server_name=name) as stream:
+            stream.send(b"x")
+            return f"{stream.recv_exactly(4).decode()} by {stream.tls.getpeercert()['subjectAltName'][-1][1]}"
+
+    assert asks("shop.example.org") == "shop by shop.example.org"
+    assert asks("api.example.org", example.credential("partner")) == "api! by api.example.org"
+    assert asks("mail.example.org") == "mail by mail.example.org"
+    assert mail.conversations[0].version == "TLSv1.3", "it was the server's own TLS"
+    for name, credential, reason in (("api.example.org", None, "no-certificate"),
+                                     ("api.example.org", example.credential("api"), "name-not-allowed"),
+                                     ("other.example.org", None, "unknown-name")):
+        before = len(node.events("connection.refused"))
+        try:
+            asks(name, credential)
+            raise SystemError(f"{name} was served")
+        except (Refused, Truncated, OSError) as refused:
+            assert name != "other.example.org" or "unrecognized name" in str(refused).lower(), refused
+        assert node.wait_event("connection.refused", count=before + 1)["reason"] == reason
+
+
+@test
+def mutual_tls_by_pin(scene: Scene):
+    """mutual-tls-by-pin: the keys that are named reach each other; another key of the same name does not"""
+    example = Example(scene, "mutual-tls-by-pin")
+    server = scene.server(echo, where=example.at["127.0.0.1:5432"])
+    first = example.node("node")
+    with PlainStream.connect(example.at["127.0.0.1:5433"]) as stream:
+        talks(stream)
+    first.stop()
+    passed = server.application_bytes
+    os.remove(scene.path("report.key"))
+    subprocess.run([binary(), "authority", "issue", "--dir", scene.path("authority"), "--name",
+                    "spiffe://example.org/report", "--out", scene.path("report"), "--force"], check=True,
+                   capture_output=True, timeout=30)
+    second = example.node("node")
+    says_nothing(example.at["127.0.0.1:5433"])
+    assert second.wait_event("connection.refused", side="client")["reason"] == "name-not-allowed"
+    assert server.application_bytes == passed
+
+
+@test
 def all_are_here(scene: Scene):
     """every folder of examples/ is run by a test of this file, and explains itself"""
-    tested = {"tls-in-front", "mutual-tls-between-hosts", "client-side", "unix-socket"}
+    tested = {"tls-in-front", "mutual-tls-between-hosts", "client-side", "unix-socket",
+              "several-names", "mutual-tls-by-pin"}
     there = {name for name in os.listdir(EXAMPLES) if os.path.isdir(os.path.join(EXAMPLES, name))}
     assert there == tested, there ^ tested
     for name in there:

@@ -12,7 +12,8 @@ class Gate:
         self.credential = self.domain.issue(SERVER)
         self.node = scene.node("gate", identities=self.identities(self.domain.bundle), channels=self.channels([CLIENT]))
         self.node.wait_for_tickets()
-        self.context = client_context(self.domain.bundle, self.domain.issue(CLIENT))
+        self.client = self.domain.issue(CLIENT)
+        self.context = client_context(self.domain.bundle, self.client)
 
     def identities(self, bundle):
         return {"server": (self.credential, bundle)}
@@ -63,6 +64,25 @@ def no_longer_trusted(scene):
     gate.node.write_config(gate.identities(scene.domain("other.example").bundle), gate.channels([CLIENT]))
     assert gate.node.reload()["event"] == "node.reloaded"
     assert gate.turned_away(session)["reason"] in ("unknown-authority", "self-signed")
+
+
+@test
+def no_longer_pinned(scene):
+    """let in by its key, then only another key is: refused with its old ticket too; pinned again: served"""
+    gate = Gate(scene)
+    gate.node.write_config(gate.identities(gate.domain.bundle), gate.channels([gate.client.pin]))
+    assert gate.node.reload()["event"] == "node.reloaded"
+    gate.node.wait_for_tickets()
+    _, session = gate.visit()
+    resumed, session = gate.visit(session)
+    assert resumed, "the control: a session of a pinned key is resumed"
+    gate.node.write_config(gate.identities(gate.domain.bundle), gate.channels([gate.domain.issue(CLIENT).pin]))
+    assert gate.node.reload()["event"] == "node.reloaded"
+    refused = gate.turned_away(session)
+    assert refused["reason"] == "name-not-allowed" and refused["pin"] == gate.client.pin, refused
+    gate.node.write_config(gate.identities(gate.domain.bundle), gate.channels([gate.client.pin]))
+    assert gate.node.reload()["event"] == "node.reloaded"
+    gate.visit()
 
 
 run()
