@@ -100,6 +100,10 @@ class Process:
                 self.child.kill()
                 self.child.wait()
 
+    def forget(self) -> None:
+        """What it printed is of no interest any more."""
+        self._chunks.clear()
+
     def story(self) -> str:
         return f"--- {' '.join(self.command)} -> {self.child.returncode}\n{self.text[-4000:]}"
 
@@ -134,6 +138,15 @@ def descriptors(pid: int) -> dict[int, str]:
     except PermissionError as denied:
         raise AssertionError(f"process {pid} shows its descriptors to root alone: run this test as root") from denied
     return {int(number): os.readlink(f"/proc/{pid}/fd/{number}") for number in numbers}
+
+
+def anonymous_kb(pid: int) -> int:
+    """Memory that is the process's own, exactly; /proc/PID/status is off by what each core has not added up yet."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("Anonymous:"))
+    except PermissionError as denied:
+        raise AssertionError(f"process {pid} shows its memory to root alone: run this test as root") from denied
 
 
 def wait_gone(pid: int, deadline: float = 10) -> None:
