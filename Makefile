@@ -16,7 +16,7 @@ configure = @[ -f build/$(1)/build.ninja ] || cmake --preset $(1) $(2)
 build = $(call configure,$(1)) && cmake --build --preset $(1)
 
 .DEFAULT_GOAL := release
-.PHONY: help release quickstart test lint fmt bench fuzz asan tsan coverage clean
+.PHONY: help release quickstart test lint fmt bench scan fuzz asan tsan coverage clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -40,7 +40,7 @@ lint: ## formatting, include rules, clang-tidy, shell scripts
 	tools/format --check
 	tools/check-layers
 	shellcheck tools/setup tools/format tools/fuzz tools/bench tools/coverage .ci/run
-	pyflakes3 tools/check-layers tools/check-docs tools/check-man tools/completions.py tools/interop-table tools/tidy tests
+	pyflakes3 tools/check-layers tools/check-docs tools/check-man tools/completions.py tools/interop-table tools/scan tools/tidy tests
 	@[ -f build/lint/build.ninja ] || cmake --preset dev -B build/lint -DCMAKE_CXX_COMPILER=clang++-19
 	@cmake build/lint >/dev/null
 	tools/tidy build/lint
@@ -52,6 +52,11 @@ fmt: ## format the sources
 bench: ## benchmarks: each compares with a peer in the same run
 	@tools/setup bench
 	tools/bench
+
+scan: ## testssl.sh, sslscan and slowhttptest against our listeners, into build/scan/ and docs/scans.md
+	@tools/setup test
+	$(call build,release) --target cipherway cipherway-keyholder
+	tools/scan
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (60)
 	@tools/setup lint

@@ -12,6 +12,7 @@ from harness.pair import Pair
 from harness.programs import Program
 from harness.refusals import SERVER
 from harness.stream import TlsStream
+from harness.web import nginx
 
 program = Program("HTTP/1.1")
 THROUGH = "plain -> mutual TLS -> plain"
@@ -72,17 +73,6 @@ class PythonServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
     def stop(self):
         self.shutdown()
         self.server_close()
-
-
-def nginx(scene, body: bytes) -> str:
-    where = scene.endpoint()
-    scene.write("index.html", body)
-    temporary = "".join(f"{what}_temp_path {scene.folder};" for what in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    config = scene.write("nginx.conf", "daemon off; master_process off; pid nginx.pid;\nevents { worker_connections 256; }\n"
-                         f"http {{ access_log off; keepalive_requests 1000000; {temporary} server {{ listen {where}; "
-                         f"root {scene.folder}; }} }}\n")
-    scene.process(["nginx", "-p", scene.folder, "-c", config, "-e", "stderr"]).wait_listening(where)
-    return where
 
 
 def curl(scene, where: str, *options, scheme="http") -> str:
