@@ -1,7 +1,6 @@
 #include "gateway/connection.h"
 
 #include "base/log.h"
-#include "tls/first_bytes.h"
 
 #include <sys/socket.h>
 
@@ -36,6 +35,7 @@ int pending_error(int socket) {
 
 std::string_view to_string(Connection::Phase phase) {
   switch (phase) {
+    case Connection::Phase::AwaitingProxyHeader: return "awaiting proxy header";
     case Connection::Phase::AwaitingFirstBytes: return "awaiting first bytes";
     case Connection::Phase::AwaitingClientHandshake: return "awaiting client handshake";
     case Connection::Phase::AwaitingTarget: return "awaiting target";
@@ -56,6 +56,12 @@ Connection::Connection(ConnectionHost& host, std::shared_ptr<Entrance> entrance,
       timer_(host.loop(), [this] { expired(); }),
       began_(host.loop().now()) {
   become_half_open(entrance_->waiting);
+  if (!entrance_->has_proxies()) return;
+  if (entrance_->expects_proxy_header(client_address)) {
+    phase_ = Phase::AwaitingProxyHeader;
+  } else if (entrance_->is_plain()) {
+    forbidden_header_ = std::make_unique<ProxySignature>();
+  }
 }
 
 Connection::~Connection() {
@@ -80,7 +86,7 @@ void Connection::no_longer_half_open() {
 void Connection::start() {
   timer_.set_after(entrance_->patience());
   if (auto watched = client_.watch(); !watched) return refuse("client", "internal", watched.error().what, nullptr);
-  if (entrance_->is_plain()) enter_channel(entrance_->channels().front());
+  if (phase_ == Phase::AwaitingFirstBytes && entrance_->is_plain()) enter_channel(entrance_->channels().front());
   advance();
 }
 
@@ -94,6 +100,7 @@ void Connection::advance() {
 
 Connection::Next Connection::step() {
   switch (phase_) {
+    case Phase::AwaitingProxyHeader: return await_proxy_header();
     case Phase::AwaitingFirstBytes: return await_first_bytes();
     case Phase::AwaitingClientHandshake: return await_client_handshake();
     case Phase::AwaitingTarget: return await_target();
@@ -105,122 +112,32 @@ Connection::Next Connection::step() {
   broken("Phase out of range");
 }
 
+bool may_follow(Connection::Phase from, Connection::Phase to) {
+  using Phase = Connection::Phase;
+  if (to == Phase::Closed) return from != Phase::Closed;
+  if (to == Phase::AwaitingGoodbye) return from != Phase::Closed && from != Phase::AwaitingGoodbye;
+  switch (from) {
+    case Phase::AwaitingProxyHeader: return to == Phase::AwaitingFirstBytes;
+    case Phase::AwaitingFirstBytes: return to == Phase::AwaitingClientHandshake || to == Phase::AwaitingTarget;
+    case Phase::AwaitingClientHandshake: return to == Phase::AwaitingTarget;
+    case Phase::AwaitingTarget:
+      return to == Phase::AwaitingTarget || to == Phase::AwaitingTargetHandshake || to == Phase::Relaying;
+    case Phase::AwaitingTargetHandshake: return to == Phase::AwaitingTarget || to == Phase::Relaying;
+    case Phase::Relaying:
+    case Phase::AwaitingGoodbye:
+    case Phase::Closed: return false;
+  }
+  broken("Phase out of range");
+}
+
 void Connection::enter(Phase phase) {
+  if (!may_follow(phase_, phase)) broken("a connection went where its phases do not lead");
   phase_ = phase;
 }
 
 void Connection::key_operation_done() {
   waits_for_key_ = false;
   advance();
-}
-
-Connection::Next Connection::await_first_bytes() {
-  for (;;) {
-    switch (client_.read_early()) {
-      case Endpoint::Early::Some: break;
-      case Endpoint::Early::Nothing: return Next::Wait;
-      case Endpoint::Early::Closed:
-        refuse("client", tls::word(tls::Reason::ProtocolError), "the peer closed the connection during the handshake",
-               nullptr);
-        return Next::Again;
-      case Endpoint::Early::Failed:
-        refuse("client", tls::word(tls::Reason::ProtocolError), std::generic_category().message(client_.socket_error()),
-               nullptr);
-        return Next::Again;
-    }
-    // Where the entrance leads now, not where it led when the client was accepted.
-    if (entrance_->channels().empty()) {
-      refuse("client", "no-channel", "the address left the config before the client said anything", nullptr);
-      return Next::Again;
-    }
-    auto channel = choose_channel();
-    if (channel) return enter_channel(entrance_->channels()[*channel]);
-    if (phase_ != Phase::AwaitingFirstBytes) return Next::Again;
-  }
-}
-
-/// Nothing: read on, or the client was refused.
-std::optional<std::size_t> Connection::choose_channel() {
-  if (!entrance_->needs_hello()) {
-    switch (tls::classify_first_bytes(client_.early())) {
-      case tls::FirstBytes::Tls: return 0;
-      case tls::FirstBytes::Incomplete: return std::nullopt;
-      case tls::FirstBytes::NotTls: refuse_hello({tls::NoHello::Why::NotTls, {}, {}}); return std::nullopt;
-    }
-  }
-  auto hello = tls::read_client_hello(client_.early(), host_.scratch().hello);
-  if (!hello) {
-    if (hello.error().why != tls::NoHello::Why::Incomplete) refuse_hello(hello.error());
-    return std::nullopt;
-  }
-  auto chosen = entrance_->routes().choose(hello->server_name, hello->alpn);
-  // Who terminates TLS knows these things from its session.
-  if (chosen && entrance_->channels()[*chosen]->from) return *chosen;
-  said_ = std::make_unique<Said>(Said{std::string(hello->server_name), hello->alpn.to_string()});
-  if (chosen) return *chosen;
-  refuse_route(chosen.error());
-  return std::nullopt;
-}
-
-void Connection::refuse_hello(const tls::NoHello& no) {
-  switch (no.why) {
-    case tls::NoHello::Why::Incomplete: return;
-    case tls::NoHello::Why::NotTls:
-      return refuse("client", tls::word(tls::Reason::NotTls),
-                    "the first bytes are " + std::string(tls::describe_plaintext(client_.early())), nullptr);
-    case tls::NoHello::Why::GaveUp:
-      return refuse("client", tls::word(tls::Reason::PeerAlert), std::string(no.detail), nullptr);
-    case tls::NoHello::Why::Malformed:
-      client_.push(tls::alert_record(no.alert));
-      return refuse("client", "malformed-hello", std::string(no.detail), nullptr);
-  }
-}
-
-void Connection::refuse_route(Routes::Miss miss) {
-  switch (miss) {
-    case Routes::Miss::NoName:
-      client_.push(tls::alert_record(tls::Alert::UnrecognizedName));
-      return refuse("client", "no-name", "the client names no server, and the address has no default channel", nullptr);
-    case Routes::Miss::UnknownName:
-      client_.push(tls::alert_record(tls::Alert::UnrecognizedName));
-      return refuse("client", "unknown-name", "no channel of the address has this name", nullptr);
-    case Routes::Miss::NoSharedAlpn:
-      client_.push(tls::alert_record(tls::Alert::NoApplicationProtocol));
-      return refuse("client", tls::word(tls::Reason::NoSharedAlpn),
-                    "no channel of this name has one of these protocols", nullptr);
-  }
-}
-
-/// The channel is known: the connection counts as its own from here on.
-Connection::Next Connection::enter_channel(std::shared_ptr<Channel> channel) {
-  Traffic& traffic = *channel->traffic;
-  const config::Limits& limits = channel->config.limits;
-  channel_ = std::move(channel);
-  ++traffic.open;
-  ++traffic.total;
-  if (traffic.open > limits.connections) {
-    refuse("client", "limit", "as many connections are open as the channel may have", nullptr);
-    return Next::Again;
-  }
-  // Who is slow with the handshake makes room for who is not.
-  if (traffic.half_open.size() >= limits.handshakes) {
-    client_.keep_early();
-    traffic.half_open.front()->evict("limit");
-  }
-  become_half_open(traffic.half_open);
-  if (!channel_->from) {
-    client_.keep_early();
-    return seek_target();
-  }
-  timer_.set_at(began_ + channel_->config.timeouts.handshake);
-  auto session = tls::Session::make(channel_->from, *this);
-  if (!session) {
-    refuse("client", "internal", session.error().what, nullptr);
-    return Next::Again;
-  }
-  client_.start_tls(std::move(*session), false);
-  enter(Phase::AwaitingClientHandshake);
-  return Next::Again;
 }
 
 Connection::Next Connection::await_client_handshake() {
@@ -283,6 +200,7 @@ Connection::Next Connection::await_target() {
                                       std::generic_category().message(error));
     return Next::Again;
   }
+  introduce_client();
   if (channel_->to) {
     auto session = tls::Session::make(channel_->to, *this, channel_->config.to.targets[next_target_].value.to_string());
     if (!session) {
@@ -328,6 +246,7 @@ void Connection::begin_relaying() {
   const tls::Negotiated& shown = client_.has_tls() || said_ ? client : target;
   log::info("connection.open", {{"channel", channel_->name()},
                                 {"from", client_address_},
+                                {"via", announced_ ? announced_->via : std::string()},
                                 {"to", channel_->config.to.targets[next_target_].value.to_string()},
                                 {"client", joined(client.peer_names)},
                                 {"server", joined(target.peer_names)},
@@ -378,6 +297,7 @@ bool Connection::pump(Endpoint& from, Endpoint& to, std::uint64_t& counter) {
       return true;
     case Endpoint::Pull::Data: break;
   }
+  if (&from == &client_ && forbidden_header_ && begins_as_proxy_header()) return false;
   counter += from.pulled().size();
   (&from == &client_ ? channel_->traffic->bytes_in : channel_->traffic->bytes_out) += from.pulled().size();
   timer_.set_after(channel_->config.timeouts.idle);
@@ -420,17 +340,20 @@ void Connection::refuse(std::string_view side, std::string_view reason, const st
   bool shown = at != nullptr && at->has_tls();
   std::string names = shown ? joined(at->tls().presented_names()) : std::string();
   std::string pin = shown ? at->tls().presented_pin() : std::string();
+  std::string server_name = said_ ? said_->server_name : std::string();
+  if (client_.has_tls()) server_name = client_.tls().server_name();
   const Channel* channel = channel_ ? channel_.get() : entrance_->only();
   ++(channel != nullptr ? channel->traffic->refused : entrance_->refused);
   log::warn("connection.refused", {{"channel", channel != nullptr ? channel->name() : std::string()},
                                    {"listen", entrance_->address()},
                                    {"from", client_address_},
+                                   {"via", announced_ ? announced_->via : std::string()},
                                    {"side", side},
                                    {"reason", reason},
                                    {"detail", detail},
                                    {"names", names},
                                    {"pin", pin},
-                                   {"sni", said_ ? said_->server_name : std::string()},
+                                   {"sni", server_name},
                                    {"alpn", said_ ? said_->alpn : std::string()}});
   if (phase_ == Phase::Closed) return;
   target_.reset();
@@ -458,6 +381,8 @@ void Connection::close_now() {
 
 void Connection::expired() {
   switch (phase_) {
+    case Phase::AwaitingProxyHeader:
+      return refuse("client", "handshake-timeout", "the PROXY header took too long", nullptr);
     case Phase::AwaitingFirstBytes:
       return refuse("client", "handshake-timeout", "the client did not say enough to know its channel", nullptr);
     case Phase::AwaitingClientHandshake:

@@ -2,6 +2,7 @@
 
 #include "gateway/endpoint.h"
 #include "gateway/entrance.h"
+#include "gateway/proxy_protocol.h"
 
 #include <optional>
 #include <string>
@@ -26,18 +27,21 @@ class ConnectionHost {
 /// any event enters `advance`, which goes as far as it can without blocking.
 ///
 ///   phase                     what is awaited                         where it goes from there
+///   AwaitingProxyHeader       a proxy's word on who the client is     AwaitingFirstBytes
 ///   AwaitingFirstBytes        enough to choose the channel            AwaitingClientHandshake, AwaitingTarget
 ///   AwaitingClientHandshake   the client's part of the handshake      AwaitingTarget
 ///   AwaitingTarget            a connection to the target              AwaitingTargetHandshake, Relaying; itself again
 ///   AwaitingTargetHandshake   the target's part of the handshake      Relaying; AwaitingTarget with the next target
-///   Relaying                  bytes from either side                  Closed
-///   AwaitingGoodbye           the client's FIN, after a refusal       Closed
+///   Relaying                  bytes from either side
+///   AwaitingGoodbye           the client's FIN, after a refusal
 ///
-/// Every phase before Relaying can end in AwaitingGoodbye, and every phase in Closed. There is a channel from the end
-/// of AwaitingFirstBytes on; a plaintext entrance has one from the start, because there the server may speak first.
+/// Every phase before it can end in AwaitingGoodbye, and every phase in Closed (`may_follow`). There is a channel from
+/// the end of AwaitingFirstBytes on; a plaintext entrance has one from the start, because there the server may speak
+/// first.
 class Connection final : public Endpoint::Owner, public tls::Resumable {
  public:
   enum class Phase {
+    AwaitingProxyHeader,
     AwaitingFirstBytes,
     AwaitingClientHandshake,
     AwaitingTarget,
@@ -68,6 +72,7 @@ class Connection final : public Endpoint::Owner, public tls::Resumable {
   void key_operation_done() override;
   void advance();
   Next step();
+  Next await_proxy_header();
   Next await_first_bytes();
   Next await_client_handshake();
   Next await_target();
@@ -75,7 +80,12 @@ class Connection final : public Endpoint::Owner, public tls::Resumable {
   Next relay();
   Next await_goodbye();
 
+  bool read_early(std::string_view awaited);
+  Next first_bytes_are_there();
   std::optional<std::size_t> choose_channel();
+  void refuse_proxy_header(const NoProxyHeader& no);
+  bool begins_as_proxy_header();
+  void introduce_client();
   void refuse_hello(const tls::NoHello& why);
   void refuse_route(Routes::Miss miss);
   Next enter_channel(std::shared_ptr<Channel> channel);
@@ -99,6 +109,13 @@ class Connection final : public Endpoint::Owner, public tls::Resumable {
     std::string alpn;
   };
 
+  /// What a PROXY header said: `client_address_` is the client's then.
+  struct Announced {
+    Address source;
+    Address destination;
+    std::string via;  ///< the proxy
+  };
+
   ConnectionHost& host_;
   std::shared_ptr<Entrance> entrance_;
   std::shared_ptr<Channel> channel_;  // null: not chosen yet
@@ -110,6 +127,8 @@ class Connection final : public Endpoint::Owner, public tls::Resumable {
   std::list<Connection*>* half_open_among_ = nullptr;
   std::list<Connection*>::iterator half_open_;
   std::unique_ptr<Said> said_;
+  std::unique_ptr<Announced> announced_;
+  std::unique_ptr<ProxySignature> forbidden_header_;
   bool waits_for_key_ = false;
   bool advancing_ = false;
   event::Timer timer_;
@@ -119,5 +138,7 @@ class Connection final : public Endpoint::Owner, public tls::Resumable {
 };
 
 std::string_view to_string(Connection::Phase phase);
+/// The table above; a connection that would leave it aborts.
+bool may_follow(Connection::Phase from, Connection::Phase to);
 
 }  // namespace cipherway::gateway

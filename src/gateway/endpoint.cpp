@@ -288,6 +288,22 @@ bool Endpoint::discard() {
   return true;  // a peer that goes on talking after our alert is not waited for
 }
 
+Address Endpoint::peer_address() const {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  return ::getpeername(socket_.get(), reinterpret_cast<sockaddr*>(&storage), &length) == 0
+             ? Address::from_socket(storage, length)
+             : Address();
+}
+
+Address Endpoint::own_address() const {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  return ::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&storage), &length) == 0
+             ? Address::from_socket(storage, length)
+             : Address();
+}
+
 void Endpoint::reset_on_close() {
   linger hard{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);

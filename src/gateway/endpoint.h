@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/address.h"
 #include "base/bytes.h"
 #include "base/fd.h"
 #include "event/event_loop.h"
@@ -77,6 +78,8 @@ class Endpoint final : public event::Watcher {
   /// Set when the socket failed with an errno (0 otherwise).
   int socket_error() const { return socket_error_; }
   int descriptor() const { return socket_.get(); }
+  Address peer_address() const;
+  Address own_address() const;
   bool hung_up() const { return hung_up_; }
   bool writable() const { return writable_; }
 

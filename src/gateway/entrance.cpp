@@ -22,8 +22,15 @@ void Entrance::lead_into(std::vector<std::shared_ptr<Channel>> channels) {
     for (const auto& name : config.from.server_names) answer.server_names.push_back(name.value);
     for (const auto& protocol : config.from.alpn) answer.alpn.push_back(protocol.value);
   }
+  proxy_from_.clear();  // the same in all channels of an address
+  if (!channels_.empty())
+    for (const auto& network : channels_.front()->config.from.proxy_from) proxy_from_.push_back(network.value);
   routes_ = Routes(answers);
   needs_hello_ = passes_through || !routes_.trivial();
+}
+
+bool Entrance::expects_proxy_header(const Address& peer) const {
+  return std::ranges::any_of(proxy_from_, [&](const Network& network) { return network.contains(peer); });
 }
 
 bool Entrance::is_full() const {

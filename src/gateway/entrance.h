@@ -33,6 +33,10 @@ class Entrance {
   /// The channel, or what the log says of a connection, depends on more than that the client speaks TLS.
   bool needs_hello() const { return needs_hello_; }
 
+  /// A connection from there begins with a PROXY protocol header, and one from anywhere else must not.
+  bool expects_proxy_header(const Address& peer) const;
+  bool has_proxies() const { return !proxy_from_.empty(); }
+
   /// How long a client may take until its handshake is done, as long as its channel is not known.
   std::chrono::milliseconds patience() const { return patience_; }
   /// As many connections are open behind this address as its channels may have together.
@@ -47,6 +51,7 @@ class Entrance {
   std::string address_;
   std::vector<std::shared_ptr<Channel>> channels_;
   Routes routes_;
+  std::vector<Network> proxy_from_;
   std::chrono::milliseconds patience_{};
   std::size_t most_open_ = 0;
   std::size_t most_waiting_ = 0;

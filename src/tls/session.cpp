@@ -6,6 +6,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 #include <algorithm>
 #include <cstring>
@@ -75,7 +76,8 @@ Session::Step Session::handshake(Output& output) {
 
 void Session::refuse() {
   refusal_ = refusal_from_queue(static_cast<int>(SSL_get_verify_result(ssl_.get())));
-  if (refusal_.reason == Reason::NameNotAllowed) refusal_.detail = policy_detail_;
+  if (!policy_detail_.empty() && (refusal_.reason == Reason::NameNotAllowed || refusal_.reason == Reason::NoSharedAlpn))
+    refusal_.detail = policy_detail_;
   if (key_failed_) refusal_ = {Reason::KeyUnavailable, "the keyholder did not sign"};
 }
 
@@ -140,7 +142,7 @@ Negotiated Session::negotiated() const {
   facts.protocol = SSL_get_version(ssl);
   facts.cipher = SSL_get_cipher_name(ssl);
   if (const char* group = SSL_group_to_name(ssl, static_cast<int>(SSL_get_negotiated_group(ssl)))) facts.group = group;
-  if (const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)) facts.server_name = name;
+  facts.server_name = server_name();
   const unsigned char* alpn = nullptr;
   unsigned alpn_length = 0;
   SSL_get0_alpn_selected(ssl, &alpn, &alpn_length);
@@ -148,6 +150,26 @@ Negotiated Session::negotiated() const {
   facts.resumed = resumed();
   if (context_->settings().peer) facts.peer_names = presented_names();
   return facts;
+}
+
+std::string Session::server_name() const {
+  const char* name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
+  return name != nullptr ? name : "";
+}
+
+std::string Session::peer_common_name() const {
+  constexpr int kMostBytes = 256;  // ub-common-name is 64 characters (RFC 5280, appendix A.1)
+  crypto::CertificateHandle peer(SSL_get1_peer_certificate(ssl_.get()));
+  if (!peer) return {};
+  const X509_NAME* subject = X509_get_subject_name(peer.get());
+  int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+  if (at < 0) return {};
+  unsigned char* text = nullptr;
+  int size = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+  if (size < 0) return {};
+  std::string name(reinterpret_cast<const char*>(text), static_cast<std::size_t>(std::min(size, kMostBytes)));
+  OPENSSL_free(text);
+  return name;
 }
 
 std::optional<identity::Certificate> Session::presented() const {

@@ -92,6 +92,10 @@ class Session final : private keyholder::SignatureWaiter {
   std::vector<identity::Name> presented_names() const;
   /// The key that it presented, as an access pattern names it; empty when there was no certificate.
   std::string presented_pin() const;
+  /// What the client asked for (SNI), as soon as its ClientHello was read; empty: nothing.
+  std::string server_name() const;
+  /// The common name in the subject of the peer's certificate, as UTF-8; empty: none, or no certificate.
+  std::string peer_common_name() const;
   const Refusal& refusal() const { return refusal_; }
   bool resumed() const;
 

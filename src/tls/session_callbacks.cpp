@@ -1,6 +1,7 @@
 #include "tls/session_callbacks.h"
 
 #include "crypto/kdf.h"
+#include "tls/client_hello.h"
 #include "tls/session.h"
 #include "tls/ticket_keys.h"
 
@@ -59,8 +60,8 @@ int SessionCallbacks::verify(X509_STORE_CTX* store_context, void* argument) {
   return 0;
 }
 
-int SessionCallbacks::select_alpn(SSL*, const unsigned char** out, unsigned char* out_length, const unsigned char* in,
-                                  unsigned in_length, void* argument) {
+int SessionCallbacks::select_alpn(SSL* ssl, const unsigned char** out, unsigned char* out_length,
+                                  const unsigned char* in, unsigned in_length, void* argument) {
   const auto& context = *static_cast<const Context*>(argument);
   for (const std::string& wanted : context.settings().alpn) {
     for (unsigned at = 0; at < in_length && at + 1 + in[at] <= in_length; at += 1u + in[at]) {
@@ -70,6 +71,10 @@ int SessionCallbacks::select_alpn(SSL*, const unsigned char** out, unsigned char
       return SSL_TLSEXT_ERR_OK;
     }
   }
+  std::string accepted;
+  for (const std::string& wanted : context.settings().alpn) accepted += " " + wanted;
+  session_of(ssl).policy_detail_ =
+      "the client offers " + ProtocolNames({in, in_length}).to_string() + "; accepted are" + accepted;
   return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 

@@ -14,7 +14,8 @@ def from_side(scene):
             stream.send(b"x")
             assert stream.recv()
     assert [e["alpn"] or None for e in door.node.events("connection.open")] == ["h2", "http/1.1", None]
-    door.refuses(client_context(door.domain.bundle, credential, alpn=["imap"]), "no-shared-alpn")
+    door.refuses(client_context(door.domain.bundle, credential, alpn=["imap", "pop3"]), "no-shared-alpn",
+                 "offers imap pop3; accepted are h2 http/1.1")
 
 
 @test
