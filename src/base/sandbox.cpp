@@ -87,9 +87,9 @@ scmp_arg_cmp with_bits(unsigned argument, std::uint64_t bits) {
   return {argument, SCMP_CMP_MASKED_EQ, bits, bits};
 }
 
-/// SOCK_STREAM in the second argument, with any flags.
-scmp_arg_cmp stream_type() {
-  return {1, SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM};
+/// The type of a socket in the second argument, with any flags.
+scmp_arg_cmp socket_type(int type) {
+  return {1, SCMP_CMP_MASKED_EQ, 0xf, static_cast<std::uint64_t>(type)};
 }
 
 /// What both have: memory that is not executable, clocks, randomness, sockets that are there, logs, an orderly end.
@@ -114,7 +114,9 @@ void allow_common(Filter& filter) {
 
 void allow_gateway_worker(Filter& filter) {
   for (int family : {AF_INET, AF_INET6, AF_UNIX})
-    filter.allow(SCMP_SYS(socket), equal(0, static_cast<std::uint64_t>(family)), stream_type());
+    filter.allow(SCMP_SYS(socket), equal(0, static_cast<std::uint64_t>(family)), socket_type(SOCK_STREAM));
+  for (int family : {AF_INET, AF_INET6})  // questions to name servers; without bind(2) nobody else is answered
+    filter.allow(SCMP_SYS(socket), equal(0, static_cast<std::uint64_t>(family)), socket_type(SOCK_DGRAM));
   filter.allow(SCMP_SYS(socketpair), equal(0, AF_UNIX));
   filter.allow_all({
       SCMP_SYS(accept4),         SCMP_SYS(connect),

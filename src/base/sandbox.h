@@ -21,7 +21,8 @@ Result<int> restrict_files(std::span<const FileRule> rules);
 
 enum class Profile {
   Keyholder,      ///< talks on sockets that it is given, remembers, computes; opens nothing
-  GatewayWorker,  ///< also accepts and opens TCP and UNIX stream sockets; opens no files, starts no programs
+  GatewayWorker,  ///< also accepts and opens TCP and UNIX stream sockets, and asks name servers over UDP; opens no
+                  ///< files, starts no programs
 };
 
 /// Allows this process's threads the system calls of the profile alone; another call kills the process, except that a

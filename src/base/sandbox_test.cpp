@@ -96,7 +96,7 @@ TEST(Sandbox, TheKeyholderHasNoSocketsOfItsOwn) {
   EXPECT_EQ(ending_in(Profile::Keyholder, [] { return ::accept4(0, nullptr, nullptr, 0), 0; }), -SIGSYS);
 }
 
-TEST(Sandbox, TheWorkerHasStreamSocketsOnly) {
+TEST(Sandbox, TheWorkerHasStreamSocketsAndAsksNameServers) {
   EXPECT_EQ(ending_in(Profile::GatewayWorker,
                       [] {
                         for (int family : {AF_UNIX, AF_INET, AF_INET6})
@@ -105,7 +105,10 @@ TEST(Sandbox, TheWorkerHasStreamSocketsOnly) {
                         return ::socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0 ? 0 : 1;
                       }),
             0);
-  EXPECT_EQ(ending_in(Profile::GatewayWorker, [] { return ::socket(AF_INET, SOCK_DGRAM, 0), 0; }), -SIGSYS);
+  EXPECT_EQ(
+      ending_in(Profile::GatewayWorker, [] { return ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) >= 0 ? 0 : 1; }),
+      0);
+  EXPECT_EQ(ending_in(Profile::GatewayWorker, [] { return ::socket(AF_UNIX, SOCK_DGRAM, 0), 0; }), -SIGSYS);
   EXPECT_EQ(ending_in(Profile::GatewayWorker, [] { return ::socket(AF_NETLINK, SOCK_STREAM, 0), 0; }), -SIGSYS);
 }
 

@@ -50,6 +50,14 @@ std::string bytes_in_words(const Json& object, const char* name) {
   return text;
 }
 
+std::string micros_in_words(const Json& object, const char* name) {
+  auto found = object.find(name);
+  if (found == object.end() || !found->is_number()) return "-";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f ms", found->get<double>() / 1000);
+  return text;
+}
+
 /// Seconds since 1970 of an RFC 3339 time in UTC.
 std::optional<WallClock::time_point> parse_time(const std::string& text) {
   std::tm parts{};
@@ -122,6 +130,20 @@ std::string status_text(const Json& report, WallClock::time_point now) {
                   at(row, "open"), at(row, "total"), at(row, "full"), at(row, "resumed"), at(row, "refused"),
                   bytes_in_words(row, "bytes_in"), bytes_in_words(row, "bytes_out")});
   out += "Channels (handshakes are those with clients)\n" + channels.to_string() + "\n";
+
+  Table targets({"CHANNEL", "TARGET", "HEALTH", "OPEN", "FAILURES", "EJECTIONS", "WEIGHT", "LAST CHECK"});
+  for (const Json& row : inside(report, "channels")) {
+    for (const Json& target : inside(row, "targets")) {
+      if (!target.is_object()) continue;
+      std::string address = at(target, "address"), name = at(target, "name");
+      std::string where = address.empty() ? name : name == address || name == "-" ? address : name + " " + address;
+      std::string weight = at(target, "weight"), share = at(target, "share_percent");
+      if (share != "-" && share != "100") weight += " (at " + share + " %)";
+      targets.add({at(row, "name"), where, at(target, "health"), at(target, "open"), at(target, "failures"),
+                   at(target, "ejections"), weight, micros_in_words(target, "check_us")});
+    }
+  }
+  if (!targets.empty()) out += "Targets (over all workers)\n" + targets.to_string() + "\n";
 
   Table identities({"IDENTITY", "NAMES", "ISSUER", "EXPIRES", "KEY", "SIGNATURES"});
   for (const Json& row : inside(report, "identities")) {

@@ -36,7 +36,10 @@ TEST(StatusTextTest, ShowsChannelsIdentitiesSessionsAndProcesses) {
     "silent": ["keyholder"],
     "channels": [{"name": "orders", "listen": "192.0.2.1:443", "from": {"protect": "mutual-tls"},
                   "to": {"protect": "none", "targets": ["127.0.0.1:1", "127.0.0.1:2"]}, "open": 3, "total": 9, "full": 4,
-                  "resumed": 5, "refused": 1, "bytes_in": 999, "bytes_out": 67108864}],
+                  "resumed": 5, "refused": 1, "bytes_in": 999, "bytes_out": 67108864,
+                  "targets": [{"address": "127.0.0.1:1", "name": "127.0.0.1:1", "health": "up", "open": 2, "weight": 3,
+                               "share_percent": 40, "check_us": 1500},
+                              {"address": "", "name": "app.internal:80", "health": "unresolved"}]}],
     "sessions": {"open": 3, "handshaking": 0, "full": 4, "resumed": 5, "refused": 1},
     "identities": [{"name": "shop", "names": ["spiffe://example.org/shop"], "issuer": "CN=x",
                     "not_after": "2026-01-02T00:00:00.000Z", "key": {"type": "p256", "process": "keyholder", "pid": 2}}]})");
@@ -48,6 +51,8 @@ TEST(StatusTextTest, ShowsChannelsIdentitiesSessionsAndProcesses) {
         "67 MB",
         "shop      spiffe://example.org/shop  CN=x    2026-01-02 00:00Z, in 23 h 0 min  p256 in keyholder 2",
         "3 open, 0 in handshake; 4 full and 5 resumed", "gateway-0   3    nobody  seccomp + landlock 7     1 min ago",
+        "orders   127.0.0.1:1      up          2     -         -          3 (at 40 %)  1.5 ms",
+        "orders   app.internal:80  unresolved  -     -         -          -            -",
         "No answer in time from: keyholder"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\nnot in\n" << text;
 }

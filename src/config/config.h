@@ -168,6 +168,7 @@ struct Node {
   unsigned workers = 0;        ///< 0: one per core
   std::optional<Located<Address>> status;              ///< where HTTP status is served; loopback or a UNIX socket
   std::size_t worker_memory = std::size_t{256} << 20;  ///< bytes that one worker may hold in relay buffers
+  std::vector<Located<Address>> resolver;              ///< name servers, instead of those of /etc/resolv.conf
   std::vector<Identity> identities;
   std::vector<Channel> channels;
   std::string directory;  ///< of the config file: what relative paths start from

@@ -13,6 +13,7 @@ namespace {
 constexpr unsigned kMostWorkers = 256;
 constexpr unsigned kMostConnections = 1'000'000;
 constexpr std::size_t kMostNameBytes = 64;
+constexpr std::size_t kMostNameServers = 3;
 constexpr std::size_t kLeastWorkerMemory = std::size_t{1} << 20;
 
 /// Names end up in logs, metrics and file names.
@@ -60,6 +61,20 @@ void Decoder::read_node(const Fields& fields) {
       report_.add(text->at, "node: worker_memory is " + quoted(text->value) + "; it must be at least \"1MiB\"");
     else
       node_.worker_memory = *size;
+  }
+  if (fields.empty_list("resolver"))
+    report_.add(fields.find("resolver")->at,
+                "node: resolver is empty; name a server, like \"10.0.0.53:53\", or remove it");
+  for (const auto& text : fields.texts("resolver")) {
+    auto server = address(text, "node: resolver");
+    if (!server) continue;
+    if (server->value.is_unix())
+      report_.add(text.at,
+                  "node: resolver is " + quoted(text.value) + "; name servers are asked over UDP: give HOST:PORT");
+    else if (node_.resolver.size() == kMostNameServers)
+      report_.add(text.at, "node: resolver has more than " + std::to_string(kMostNameServers) + " servers");
+    else
+      node_.resolver.push_back(*server);
   }
   if (auto text = fields.text("status")) {
     node_.status = address(*text, "node: status");

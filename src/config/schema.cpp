@@ -14,6 +14,7 @@ constexpr Key kNodeKeys[] = {
     {.name = "workers", .type = Type::Whole, .also = "threads processes"},
     {.name = "worker_memory", .type = Type::Size, .also = "memory max_memory"},
     {.name = "status", .type = Type::Text, .also = "metrics admin stats status_listen"},
+    {.name = "resolver", .type = Type::Texts, .also = "dns nameserver nameservers resolvers name_servers"},
 };
 constexpr Section kNode{"[node]", kNodeKeys};
 

@@ -58,7 +58,7 @@ Result<Fd> Board::make() {
   return fd;
 }
 
-Result<std::shared_ptr<Board>> Board::map(const Fd& fd, unsigned seat) {
+Result<std::shared_ptr<Board>> Board::map(const Fd& fd, std::optional<unsigned> seat) {
   constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
   int seals = ::fcntl(fd.get(), F_GET_SEALS);
   if (seals < 0 || (seals & kSeals) != kSeals) return fail(ErrorKind::Protocol, "the board is not sealed");
@@ -66,7 +66,7 @@ Result<std::shared_ptr<Board>> Board::map(const Fd& fd, unsigned seat) {
   if (::fstat(fd.get(), &about) != 0) return fail_errno("fstat the board");
   if (about.st_size != static_cast<off_t>(sizeof(Shared)))
     return fail(ErrorKind::Protocol, "the board is of another size than ours");
-  if (seat >= kSeats) return fail(ErrorKind::Protocol, "the board has no such seat");
+  if (seat && *seat >= kSeats) return fail(ErrorKind::Protocol, "the board has no such seat");
   void* memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (memory == MAP_FAILED) return fail_errno("map the board");
   return std::shared_ptr<Board>(new Board(static_cast<Shared*>(memory), seat));
@@ -78,10 +78,11 @@ std::shared_ptr<Board> Board::alone() {
   return std::shared_ptr<Board>(new Board(static_cast<Shared*>(memory), 0));
 }
 
-Board::Board(Shared* shared, unsigned seat) : shared_(shared), seat_(seat) {
-  clear_seat(seat);
+Board::Board(Shared* shared, std::optional<unsigned> seat) : shared_(shared), seat_(seat) {
+  if (!seat) return;
+  clear_seat(*seat);
   std::uint32_t seats = shared_->seats.load(std::memory_order_relaxed);
-  while (seats <= seat && !shared_->seats.compare_exchange_weak(seats, seat + 1)) {
+  while (seats <= *seat && !shared_->seats.compare_exchange_weak(seats, *seat + 1)) {
   }
 }
 
@@ -164,7 +165,7 @@ void Board::Place::opened() const {
     ++own_open_;
     return;
   }
-  board_->shared_->open[board_->seat_][*row_].fetch_add(1);
+  board_->shared_->open[board_->seat_.value()][*row_].fetch_add(1);
 }
 
 void Board::Place::closed() const {
@@ -172,23 +173,23 @@ void Board::Place::closed() const {
     --own_open_;
     return;
   }
-  auto& count = board_->shared_->open[board_->seat_][*row_];
+  auto& count = board_->shared_->open[board_->seat_.value()][*row_];
   if (count.load(std::memory_order_relaxed) > 0) count.fetch_sub(1);
 }
 
 bool Board::hold_lease(Clock::time_point now) {
   Millis lease = shared_->lease.load();
   Millis until = lease >> kSeatBits;
-  bool ours = (lease & ((1u << kSeatBits) - 1)) == seat_ + 1;
+  bool ours = (lease & ((1u << kSeatBits) - 1)) == seat_.value() + 1;
   // One that ends later than any honest one does not count.
   bool holds = until > millis(now) && until <= millis(now + kLease);
   if (holds && !ours) return false;
-  return shared_->lease.compare_exchange_strong(lease, millis(now + kLease) << kSeatBits | (seat_ + 1));
+  return shared_->lease.compare_exchange_strong(lease, millis(now + kLease) << kSeatBits | (seat_.value() + 1));
 }
 
 void Board::give_up_lease() {
   Millis lease = shared_->lease.load();
-  if ((lease & ((1u << kSeatBits) - 1)) == seat_ + 1) shared_->lease.compare_exchange_strong(lease, 0);
+  if ((lease & ((1u << kSeatBits) - 1)) == seat_.value() + 1) shared_->lease.compare_exchange_strong(lease, 0);
 }
 
 }  // namespace cipherway::gateway

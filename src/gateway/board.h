@@ -54,7 +54,8 @@ class Board {
   /// A fresh board, empty, that can neither grow nor shrink any more.
   static Result<Fd> make();
   /// Error unless it is sealed and of the right size: nobody can cut it off under us.
-  static Result<std::shared_ptr<Board>> map(const Fd& fd, unsigned seat);
+  /// Without a seat (the supervisor) it counts nothing.
+  static Result<std::shared_ptr<Board>> map(const Fd& fd, std::optional<unsigned> seat);
   /// One that nobody else sees.
   static std::shared_ptr<Board> alone();
 
@@ -99,11 +100,11 @@ class Board {
 
  private:
   struct Shared;
-  Board(Shared* shared, unsigned seat);
+  Board(Shared* shared, std::optional<unsigned> seat);
   std::optional<std::size_t> find(std::uint64_t key, Clock::time_point now);
 
   Shared* shared_;
-  unsigned seat_;
+  std::optional<unsigned> seat_;
 };
 
 }  // namespace cipherway::gateway

@@ -35,7 +35,7 @@ TEST_F(BoardTest, WorkersSeeTheSamePlaceForTheSameTargetOfTheSameChannel) {
 }
 
 TEST_F(BoardTest, ConnectionsAreCountedOverAllSeatsAndForgottenWithASeat) {
-  auto one = seat(0), other = seat(3), supervisor = seat(511);
+  auto one = seat(0), other = seat(3), supervisor = *Board::map(fd_, std::nullopt);
   auto a = one->place("c", "t", now_);
   auto b = other->place("c", "t", now_);
   for (int i = 0; i < 3; ++i) a->opened();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gateway/prepared.h"
+#include "gateway/targets.h"
 #include "tls/context.h"
 
 #include <cstdint>
@@ -35,12 +36,14 @@ struct Channel {
   std::shared_ptr<tls::Context> from;  ///< null: plaintext
   std::shared_ptr<tls::Context> to;    ///< null: plaintext
   std::shared_ptr<Traffic> traffic;
+  std::shared_ptr<Targets> targets;
+  std::shared_ptr<tls::Context> checks;  ///< of active checks; null: they need no TLS
 
   const std::string& name() const { return config.name.value; }
 };
 
 /// The channel that `prepared` describes, in force in this worker.
 Result<std::shared_ptr<Channel>> make_channel(const Prepared& prepared, const PreparedChannel& channel, tls::Keys& keys,
-                                              std::shared_ptr<Traffic> traffic);
+                                              std::shared_ptr<Traffic> traffic, const TargetSources& sources);
 
 }  // namespace cipherway::gateway

@@ -6,6 +6,11 @@
 
 namespace cipherway::gateway {
 
+std::string no_client(config::ProxyVersion version) {
+  if (version == config::ProxyVersion::V1) return "PROXY UNKNOWN\r\n";
+  return std::string("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16);
+}
+
 Check::Check(event::EventLoop& loop, Scratch& scratch, Task task, Done done)
     : loop_(loop), scratch_(scratch), task_(std::move(task)), done_(std::move(done)), timer_(loop, [this] {
         cut_short();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/address.h"
+#include "config/config.h"
 #include "gateway/endpoint.h"
 #include "gateway/http_answer.h"
 
@@ -9,6 +10,10 @@
 #include <string>
 
 namespace cipherway::gateway {
+
+/// The PROXY protocol header of a connection that nobody made but the node itself: `UNKNOWN` in version 1, the command
+/// LOCAL in version 2.
+std::string no_client(config::ProxyVersion version);
 
 /// One active check of one target: connects, and then, as far as it is told to, shakes hands as the channel's
 /// connections would, and asks for a page. Ends with one call of `done`, also when it is cut short.

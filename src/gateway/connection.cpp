@@ -1,6 +1,7 @@
 #include "gateway/connection.h"
 
 #include "base/log.h"
+#include "base/sip_hash.h"
 
 #include <sys/socket.h>
 
@@ -156,36 +157,57 @@ Connection::Next Connection::await_client_handshake() {
 
 /// The client is let in: now a target for it.
 Connection::Next Connection::seek_target() {
-  if (auto begun = begin_target(); !begun) next_target("connect-failed", begun.error().what);
+  journey_ = std::make_unique<Journey>();
+  if (channel_->config.to.balance == config::Balance::Pinned) journey_->pin = pin();
+  next_target({}, {});
   return Next::Again;
 }
 
+/// Who the client is: by the names that it proved, else by where it comes from. The same in every worker and node.
+std::uint64_t Connection::pin() const {
+  constexpr SipKey kKey{0x6369706865727761, 0x792070696e6e6564};
+  if (client_.has_tls()) {
+    if (std::string names = joined(client_.tls().negotiated().peer_names); !names.empty()) return sip_hash(kKey, names);
+  }
+  return sip_hash(kKey, std::string_view(client_address_).substr(0, client_address_.rfind(':')));
+}
+
 Result<void> Connection::begin_target() {
-  const config::Target& place = channel_->config.to.targets[next_target_].value;
   timer_.set_after(channel_->config.timeouts.connect);
   enter(Phase::AwaitingTarget);
-  target_.reset();
-  if (place.address() == nullptr)
-    return fail(ErrorKind::NotFound, "resolve " + place.to_string() + ": not resolved yet");
-  Fd socket = TRY(connect_to(*place.address()));
+  Fd socket = TRY(connect_to(visit_->address()));
   target_.emplace(host_.loop(), host_.scratch(), *this, std::move(socket));
   return target_->watch();
 }
 
-/// This target did not work out; no byte was delivered to it, so the next one may be tried.
-void Connection::next_target(std::string_view reason, const std::string& detail) {
-  const auto& targets = channel_->config.to.targets;
-  for (std::string why = detail; next_target_ + 1 < targets.size();) {
-    log::warn("target.failed", {{"channel", channel_->name()},
-                                {"target", targets[next_target_].value.to_string()},
-                                {"reason", reason},
-                                {"detail", why}});
-    ++next_target_;
+/// The first target, or another one because this one did not work out: no byte was delivered to it yet.
+void Connection::next_target(std::string reason, std::string detail) {
+  for (;;) {
+    auto next = channel_->targets->next(*journey_, host_.loop().now());
+    if (!next) return no_target(next.error(), reason, std::move(detail));
+    if (visit_)
+      log::warn("target.failed",
+                {{"channel", channel_->name()}, {"target", visit_->text()}, {"reason", reason}, {"detail", detail}});
+    target_.reset();
+    visit_ = std::move(*next);
     auto begun = begin_target();
     if (begun) return;
-    why = begun.error().what;
+    visit_->failed(host_.loop().now());
+    reason = "connect-failed";
+    detail = begun.error().what;
   }
-  refuse("target", reason, detail, target_ ? &*target_ : nullptr);
+}
+
+void Connection::no_target(NoTarget why, const std::string& reason, std::string detail) {
+  if (!reason.empty()) return refuse("target", reason, detail, target_ ? &*target_ : nullptr);
+  // That nobody can be served has been said already, and there may be many who come.
+  std::uint64_t missed = 0;
+  bool worth = channel_->targets->worth_logging(host_.loop().now(), missed);
+  detail = why == NoTarget::AllDown ? "every target of the channel is down"
+                                    : "every target that is up has as many connections as it may";
+  if (missed > 0) detail += "; " + std::to_string(missed) + " more were refused since the last such line";
+  refuse("target", why == NoTarget::AllDown ? "all-targets-down" : "target-limit", detail, nullptr,
+         worth ? log::Level::Warn : log::Level::Debug);
 }
 
 Connection::Next Connection::await_target() {
@@ -196,13 +218,13 @@ Connection::Next Connection::await_target() {
   if (::getpeername(target_->descriptor(), reinterpret_cast<sockaddr*>(&peer), &length) != 0) {
     int error = pending_error(target_->descriptor());
     if (error == 0) return Next::Wait;
-    next_target("connect-failed", "connect to " + channel_->config.to.targets[next_target_].value.to_string() + ": " +
-                                      std::generic_category().message(error));
+    visit_->failed(host_.loop().now());
+    next_target("connect-failed", "connect to " + visit_->text() + ": " + std::generic_category().message(error));
     return Next::Again;
   }
   introduce_client();
   if (channel_->to) {
-    auto session = tls::Session::make(channel_->to, *this, channel_->config.to.targets[next_target_].value.to_string());
+    auto session = tls::Session::make(channel_->to, *this, visit_->text());
     if (!session) {
       refuse("target", "internal", session.error().what, nullptr);
       return Next::Again;
@@ -222,7 +244,9 @@ Connection::Next Connection::await_target_handshake() {
     case Endpoint::Handshake::Waits: return Next::Wait;
     case Endpoint::Handshake::NeedsKey: waits_for_key_ = true; return Next::Wait;
     case Endpoint::Handshake::Failed:
-      next_target(tls::word(target_->failure().reason), target_->failure().detail);
+      // That our own key is out of reach is no fault of the target's.
+      if (target_->failure().reason != tls::Reason::KeyUnavailable) visit_->failed(host_.loop().now());
+      next_target(std::string(tls::word(target_->failure().reason)), target_->failure().detail);
       return Next::Again;
     case Endpoint::Handshake::Done: break;
   }
@@ -234,6 +258,8 @@ Connection::Next Connection::await_target_handshake() {
 void Connection::begin_relaying() {
   enter(Phase::Relaying);
   no_longer_half_open();
+  journey_.reset();
+  visit_->worked(host_.loop().now());
   ++channel_->traffic->relayed;
   timer_.set_after(channel_->config.timeouts.idle);
 
@@ -247,7 +273,7 @@ void Connection::begin_relaying() {
   log::info("connection.open", {{"channel", channel_->name()},
                                 {"from", client_address_},
                                 {"via", announced_ ? announced_->via : std::string()},
-                                {"to", channel_->config.to.targets[next_target_].value.to_string()},
+                                {"to", visit_->text()},
                                 {"client", joined(client.peer_names)},
                                 {"server", joined(target.peer_names)},
                                 {"protocol", shown.protocol},
@@ -336,7 +362,8 @@ void Connection::end(std::string_view how, const std::string& detail) {
 }
 
 /// Before a byte of application data passed: nobody is connected to anybody.
-void Connection::refuse(std::string_view side, std::string_view reason, const std::string& detail, const Endpoint* at) {
+void Connection::refuse(std::string_view side, std::string_view reason, const std::string& detail, const Endpoint* at,
+                        log::Level level) {
   bool shown = at != nullptr && at->has_tls();
   std::string names = shown ? joined(at->tls().presented_names()) : std::string();
   std::string pin = shown ? at->tls().presented_pin() : std::string();
@@ -344,19 +371,21 @@ void Connection::refuse(std::string_view side, std::string_view reason, const st
   if (client_.has_tls()) server_name = client_.tls().server_name();
   const Channel* channel = channel_ ? channel_.get() : entrance_->only();
   ++(channel != nullptr ? channel->traffic->refused : entrance_->refused);
-  log::warn("connection.refused", {{"channel", channel != nullptr ? channel->name() : std::string()},
-                                   {"listen", entrance_->address()},
-                                   {"from", client_address_},
-                                   {"via", announced_ ? announced_->via : std::string()},
-                                   {"side", side},
-                                   {"reason", reason},
-                                   {"detail", detail},
-                                   {"names", names},
-                                   {"pin", pin},
-                                   {"sni", server_name},
-                                   {"alpn", said_ ? said_->alpn : std::string()}});
+  log::event(level, "connection.refused",
+             {{"channel", channel != nullptr ? channel->name() : std::string()},
+              {"listen", entrance_->address()},
+              {"from", client_address_},
+              {"via", announced_ ? announced_->via : std::string()},
+              {"side", side},
+              {"reason", reason},
+              {"detail", detail},
+              {"names", names},
+              {"pin", pin},
+              {"sni", server_name},
+              {"alpn", said_ ? said_->alpn : std::string()}});
   if (phase_ == Phase::Closed) return;
   target_.reset();
+  visit_.reset();
   if (client_.socket_error() != 0 || client_.read_ended()) return close_now();
   // An alert that was just sent would be lost if unread input turned our close into a reset: end our direction, and
   // wait a moment for the client to end its own.
@@ -374,6 +403,7 @@ Connection::Next Connection::await_goodbye() {
 void Connection::close_now() {
   if (phase_ == Phase::Closed) return;
   no_longer_half_open();
+  visit_.reset();
   timer_.cancel();
   enter(Phase::Closed);
   host_.closed(*this);
@@ -388,9 +418,13 @@ void Connection::expired() {
     case Phase::AwaitingClientHandshake:
       if (waits_for_key_) return client_.tls().abandon();
       return refuse("client", "handshake-timeout", "the handshake took too long", &client_);
-    case Phase::AwaitingTarget: next_target("connect-timeout", "connecting took too long"); return advance();
+    case Phase::AwaitingTarget:
+      visit_->failed(host_.loop().now());
+      next_target("connect-timeout", "connecting took too long");
+      return advance();
     case Phase::AwaitingTargetHandshake:
       if (waits_for_key_) return target_->tls().abandon();
+      visit_->failed(host_.loop().now());
       next_target("handshake-timeout", "the target's handshake took too long");
       return advance();
     case Phase::Relaying: return end("idle timeout");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/log.h"
 #include "gateway/endpoint.h"
 #include "gateway/entrance.h"
 #include "gateway/proxy_protocol.h"
@@ -90,8 +91,10 @@ class Connection final : public Endpoint::Owner, public tls::Resumable {
   void refuse_route(Routes::Miss miss);
   Next enter_channel(std::shared_ptr<Channel> channel);
   Next seek_target();
+  std::uint64_t pin() const;
   Result<void> begin_target();
-  void next_target(std::string_view reason, const std::string& detail);
+  void next_target(std::string reason, std::string detail);
+  void no_target(NoTarget why, const std::string& reason, std::string detail);
   void enter(Phase phase);
   void begin_relaying();
   void become_half_open(std::list<Connection*>& among);
@@ -100,7 +103,8 @@ class Connection final : public Endpoint::Owner, public tls::Resumable {
   void end(std::string_view how, const std::string& detail = {});
   void broke(Endpoint& at);
   void close_now();
-  void refuse(std::string_view side, std::string_view reason, const std::string& detail, const Endpoint* at);
+  void refuse(std::string_view side, std::string_view reason, const std::string& detail, const Endpoint* at,
+              log::Level level = log::Level::Warn);
   void expired();
 
   /// What a ClientHello said, as far as somebody wants to know later.
@@ -122,7 +126,8 @@ class Connection final : public Endpoint::Owner, public tls::Resumable {
   std::string client_address_;
   Endpoint client_;
   std::optional<Endpoint> target_;
-  std::size_t next_target_ = 0;  // index of the target being tried
+  std::optional<Visit> visit_;        // to the target that is being tried, or relayed to
+  std::unique_ptr<Journey> journey_;  // while a target is sought
   Phase phase_ = Phase::AwaitingFirstBytes;
   std::list<Connection*>* half_open_among_ = nullptr;
   std::list<Connection*>::iterator half_open_;

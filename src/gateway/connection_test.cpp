@@ -52,9 +52,12 @@ class ConnectionTest : public testing::Test, public ConnectionHost {
     config.name.value = "test";
     config.from.listen.value.address = *Address::parse("127.0.0.1:1");
     config.to.targets = config_targets_;
+    config.to.balance = config::Balance::InOrder;
+    config.eject = eject_;
     config.timeouts = timeouts;
     if (change) change(config);
-    entrance_->lead_into({std::make_shared<Channel>(Channel{config, nullptr, nullptr, traffic_})});
+    auto targets = std::make_shared<gateway::Targets>(config, TargetSources{board_, resolver_, random_});
+    entrance_->lead_into({std::make_shared<Channel>(Channel{config, nullptr, nullptr, traffic_, targets, nullptr})});
     SocketPair pair = *stream_pair();
     client_ = std::move(pair.ours);
     connect(std::move(pair.theirs));
@@ -89,6 +92,10 @@ class ConnectionTest : public testing::Test, public ConnectionHost {
 
   event::EventLoop loop_;
   Scratch scratch_;
+  std::shared_ptr<Board> board_ = Board::alone();
+  Resolver resolver_{loop_};
+  Random random_{1};
+  config::Eject eject_;
   std::vector<Target> targets_;
   std::vector<config::Located<config::Target>> config_targets_;
   std::shared_ptr<Traffic> traffic_ = std::make_shared<Traffic>();

@@ -27,6 +27,10 @@ enum class Order : std::uint8_t {
   Drain = 4,
   /// Report: answered by Status with the same id.
   ReportStatus = 5,
+  /// The board of the node (gateway/board.h), as the frame's descriptor; the payload is a u32: the seat that this
+  /// worker
+  /// has there, and no other process. Sent once, before the first Configure.
+  Board = 6,
 };
 
 /// Worker to supervisor.

@@ -11,6 +11,9 @@
 
 namespace cipherway::gateway {
 
+inline constexpr const char* kResolvConf = "/etc/resolv.conf";
+inline constexpr const char* kHosts = "/etc/hosts";
+
 /// How this machine turns names into addresses, as /etc/resolv.conf and /etc/hosts say. The supervisor reads the files;
 /// workers, which can open none, get their text with the snapshot of the config and parse it here.
 struct NameService {

@@ -47,14 +47,14 @@ void Visit::worked(Clock::time_point now) {
     log::info("target.up", {{"channel", targets_->channel()}, {"target", target_->text}, {"why", "it was reached"}});
 }
 
-Targets::Targets(const config::Channel& channel, std::shared_ptr<Board> board, Resolver& resolver, Random& random)
+Targets::Targets(const config::Channel& channel, const TargetSources& sources)
     : channel_(channel.name.value),
       health_(channel.health),
       eject_(channel.eject),
       policy_(channel.to.balance),
       slow_start_(channel.to.slow_start),
-      board_(std::move(board)),
-      random_(random),
+      board_(sources.board),
+      random_(sources.random),
       balancer_(policy_, {}) {
   own_place_ = board_->place(channel_, "", Clock::now());
   entries_.reserve(channel.to.targets.size());  // followers know their index, and the resolver calls at once
@@ -63,7 +63,7 @@ Targets::Targets(const config::Channel& channel, std::shared_ptr<Board> board, R
     if (const Address* address = target.value.address()) entry.addresses = {*address};
     if (const HostPort* name = target.value.name()) {
       entry.subscription =
-          resolver.follow(*name, [this, index = entries_.size() - 1](const std::vector<Address>& addresses) {
+          sources.resolver.follow(*name, [this, index = entries_.size() - 1](const std::vector<Address>& addresses) {
             entries_[index].addresses = addresses;
             if (ready_) gather();
           });

@@ -26,6 +26,13 @@ struct Target {
   Standing& standing() const { return place->standing(); }
 };
 
+/// What a worker has one of, and all its channels' targets use.
+struct TargetSources {
+  std::shared_ptr<Board> board;
+  Resolver& resolver;
+  Random& random;
+};
+
 /// Why there is no (other) target for a connection.
 enum class NoTarget {
   AllDown,   ///< every one is down, or no name resolves
@@ -69,7 +76,7 @@ class Targets : public std::enable_shared_from_this<Targets> {
  public:
   static constexpr std::size_t kMostTargets = 1'024;  ///< addresses of a channel, names resolved
 
-  Targets(const config::Channel& channel, std::shared_ptr<Board> board, Resolver& resolver, Random& random);
+  Targets(const config::Channel& channel, const TargetSources& sources);
   /// A reload has replaced it: names are followed no more. Connections that it led somewhere go on.
   void retire();
 

@@ -2,8 +2,10 @@
 
 #include "base/log.h"
 #include "gateway/prepared.h"
+#include "gateway/target_status.h"
 
 #include <nlohmann/json.hpp>
+#include <sys/random.h>
 #include <unistd.h>
 
 namespace cipherway::gateway {
@@ -11,6 +13,15 @@ namespace cipherway::gateway {
 namespace {
 
 constexpr std::chrono::milliseconds kAcceptAgainAfter{50};
+/// How long a new config waits for the names in it: those that are not resolved by then are down until they are.
+constexpr std::chrono::seconds kNamesLimit{1};
+constexpr std::chrono::seconds kTargetsTick{1};
+
+std::uint64_t random_seed() {
+  std::uint64_t seed = 0;
+  if (::getrandom(&seed, sizeof seed, 0) != static_cast<ssize_t>(sizeof seed)) broken("no randomness");
+  return seed;
+}
 
 /// The largest payload of each order; anything else from the supervisor ends the worker.
 Result<std::size_t> most_payload(std::uint8_t type) {
@@ -19,9 +30,34 @@ Result<std::size_t> most_payload(std::uint8_t type) {
     case Order::Configure:
     case Order::NewKeyholder:
     case Order::ReportStatus: return 0;
+    case Order::Board:
     case Order::Drain: return 4;
   }
   return fail(ErrorKind::Protocol, "unknown order " + std::to_string(type));
+}
+
+/// What the files of the machine say about names, or the config in their place.
+NameService name_service(const config::Snapshot& snapshot, const config::Node& node) {
+  auto file = [&](const char* path) {
+    auto found = snapshot.files.find(path);
+    return found != snapshot.files.end() ? std::string_view(found->second) : std::string_view();
+  };
+  NameService service = NameService::parse(file(kResolvConf), file(kHosts));
+  if (!node.resolver.empty()) service.servers.clear();
+  for (const auto& server : node.resolver) service.servers.push_back(server.value);
+  return service;
+}
+
+/// The channels whose targets are to be checked.
+std::vector<HealthChecks::Watched> watched(const std::vector<std::shared_ptr<Channel>>& channels) {
+  std::vector<HealthChecks::Watched> out;
+  for (const auto& channel : channels) {
+    if (!channel->config.health) continue;
+    std::string greeting;
+    if (auto version = channel->config.to.proxy_protocol) greeting = no_client(*version);
+    out.push_back({channel->targets, channel->checks, std::move(greeting)});
+  }
+  return out;
 }
 
 std::uint8_t wire(Answer answer) {
@@ -34,6 +70,11 @@ Worker::Worker(event::EventLoop& loop, Fd control, WorkerStart start)
     : loop_(loop),
       start_(start),
       keys_(loop, [this] { control_->send(wire(Answer::KeyholderLost), 0, {}); }),
+      random_(random_seed()),
+      resolver_(loop),
+      checks_(loop, scratch_, random_),
+      names_limit_(loop, [this] { put_in_force(); }),
+      targets_tick_(loop, [this] { watch_targets(); }),
       drain_limit_(loop, [this] {
         log::warn("worker.drain.limit", {{"connections", connections_.size()}});
         std::vector<Connection*> left;
@@ -80,10 +121,12 @@ void Worker::obey(event::Frame frame) {
       door.socket = std::move(frame.descriptor);
       return;
     }
+    case Order::Board: return take_board(frame.descriptor, frame.payload);
     case Order::Configure: {
-      auto configured = configure(frame.descriptor);
-      std::string reason = configured ? "" : configured.error().what.substr(0, 4096);
-      if (!configured) log::error("worker.configure.failed", {{"error", reason}});
+      auto configured = configure(frame.id, frame.descriptor);
+      if (configured) return;  // answers when it is in force
+      std::string reason = configured.error().what.substr(0, 4096);
+      log::error("worker.configure.failed", {{"error", reason}});
       control_->send(wire(Answer::Configured), frame.id, as_bytes(reason));
       return;
     }
@@ -97,7 +140,17 @@ void Worker::obey(event::Frame frame) {
   }
 }
 
-Result<void> Worker::configure(const Fd& fd) {
+/// Without a board this worker finds out by itself what others know.
+void Worker::take_board(const Fd& board, BytesView payload) {
+  ByteReader reader(payload);
+  auto seat = reader.u32();
+  if (!seat) return;
+  auto mapped = Board::map(board, *seat);
+  if (!mapped) return log::error("worker.board.refused", {{"error", mapped.error()}});
+  board_ = *std::move(mapped);
+}
+
+Result<void> Worker::configure(std::uint32_t id, const Fd& fd) {
   auto snapshot = TRY_IN("read the snapshot", config::Snapshot::from_sealed_fd(fd));
   auto prepared = prepare(snapshot);
   if (!prepared) {
@@ -106,20 +159,38 @@ Result<void> Worker::configure(const Fd& fd) {
                 problems.empty() ? "the snapshot cannot be prepared" : problems.front().to_string());
   }
   // All or nothing: the channels that are in force stay until every new one is there.
-  std::vector<std::shared_ptr<Channel>> channels;
-  std::map<std::string, std::vector<std::shared_ptr<Channel>>> by_address;
-  std::map<std::string, std::shared_ptr<Traffic>> traffic;
+  Coming coming{.id = id, .channels = {}, .traffic = {}};
+  resolver_.use(name_service(snapshot, prepared->config));
   for (const PreparedChannel& channel : prepared->channels) {
     const std::string& name = channel.config.name.value;
     auto had = traffic_.find(name);
-    traffic[name] = had != traffic_.end() ? had->second : std::make_shared<Traffic>();
+    auto& traffic = coming.traffic[name];
+    traffic = had != traffic_.end() ? had->second : std::make_shared<Traffic>();
     std::string address = channel.config.from.listen.value.to_string();
     if (!doors_.contains(address)) return fail(ErrorKind::Invalid, "channel \"" + name + "\" has no listening socket");
-    channels.push_back(TRY(make_channel(*prepared, channel, keys_, traffic[name])));
-    by_address[address].push_back(channels.back());
+    TargetSources sources{board_, resolver_, random_};
+    coming.channels.push_back(TRY(make_channel(*prepared, channel, keys_, traffic, sources)));
   }
-  channels_ = std::move(channels);
-  traffic_ = std::move(traffic);
+  coming_ = std::move(coming);  // one that waits here is overtaken, and the supervisor waits for it no more
+  names_limit_.set_after(kNamesLimit);
+  resolver_.when_settled([this, id] {
+    if (coming_ && coming_->id == id) put_in_force();
+  });
+  return {};
+}
+
+void Worker::put_in_force() {
+  names_limit_.cancel();
+  if (!coming_) return;
+  Coming coming = *std::exchange(coming_, std::nullopt);
+  for (const auto& old : channels_) old->targets->retire();
+  channels_ = std::move(coming.channels);
+  traffic_ = std::move(coming.traffic);
+  std::map<std::string, std::vector<std::shared_ptr<Channel>>> by_address;
+  for (const auto& channel : channels_) {
+    by_address[channel->config.from.listen.value.to_string()].push_back(channel);
+    all_targets_.push_back(channel->targets);
+  }
   for (auto& [address, door] : doors_) door.entrance->lead_into(std::move(by_address[address]));
   std::erase_if(doors_, [](const auto& door) { return door.second.entrance->channels().empty(); });
   for (auto& [address, door] : doors_) {
@@ -128,7 +199,16 @@ Result<void> Worker::configure(const Fd& fd) {
         loop_, std::move(door.socket), address,
         [this, at = &door](Fd socket, const Address& peer) { accept(*at, std::move(socket), peer); });
   }
-  return {};
+  if (!draining_) checks_.use(board_, watched(channels_));
+  watch_targets();
+  control_->send(wire(Answer::Configured), coming.id, {});
+}
+
+void Worker::watch_targets() {
+  targets_tick_.set_after(kTargetsTick);
+  std::erase_if(all_targets_, [](const auto& targets) { return targets.expired(); });
+  for (const auto& each : all_targets_)
+    if (auto targets = each.lock()) targets->tick(loop_.now());
 }
 
 void Worker::connect_keyholder(std::uint32_t id) {
@@ -184,6 +264,7 @@ void Worker::drain(std::chrono::milliseconds limit) {
   draining_ = true;
   log::info("worker.draining", {{"connections", connections_.size()}});
   for (auto& [address, door] : doors_) door.listener.reset();
+  checks_.stop();
   drain_limit_.set_after(limit);
   if (connections_.empty()) stop(0);
 }
@@ -195,6 +276,7 @@ void Worker::report(std::uint32_t id) {
 std::string Worker::status() const {
   using nlohmann::json;
   json channels = json::array();
+  std::size_t budget = kMostTargetsReported;
   for (const auto& channel : channels_) {
     const Traffic& traffic = *channel->traffic;
     const Entrance& entrance = *doors_.find(channel->config.from.listen.value.to_string())->second.entrance;
@@ -210,7 +292,8 @@ std::string Worker::status() const {
                         {"target_full", traffic.target_full},
                         {"target_resumed", traffic.target_resumed},
                         {"bytes_in", traffic.bytes_in},
-                        {"bytes_out", traffic.bytes_out}});
+                        {"bytes_out", traffic.bytes_out},
+                        {"targets", target_status(*channel->targets, loop_.now(), budget)}});
   }
   json entrances = json::array();
   for (const auto& [address, door] : doors_)

@@ -4,6 +4,7 @@
 #include "event/frame_socket.h"
 #include "gateway/connection.h"
 #include "gateway/control.h"
+#include "gateway/health.h"
 #include "gateway/listener.h"
 #include "tls/keys.h"
 
@@ -46,7 +47,17 @@ class Worker final : public ConnectionHost {
   void closed(Connection& connection) override;
 
   void obey(event::Frame frame);
-  Result<void> configure(const Fd& snapshot);
+  /// A config on its way into force: its channels are made, and their names are being resolved.
+  struct Coming {
+    std::uint32_t id = 0;  ///< of the order
+    std::vector<std::shared_ptr<Channel>> channels;
+    std::map<std::string, std::shared_ptr<Traffic>> traffic;
+  };
+
+  void take_board(const Fd& board, BytesView seat);
+  Result<void> configure(std::uint32_t id, const Fd& snapshot);
+  void put_in_force();
+  void watch_targets();
   void connect_keyholder(std::uint32_t id);
   void drain(std::chrono::milliseconds limit);
   void report(std::uint32_t id);
@@ -59,10 +70,18 @@ class Worker final : public ConnectionHost {
   WorkerStart start_;
   Scratch scratch_;
   tls::Keys keys_;
+  std::shared_ptr<Board> board_ = Board::alone();  // until the supervisor gives the node's
+  Random random_;
+  Resolver resolver_;
+  HealthChecks checks_;
   std::unique_ptr<event::FrameSocket> control_;
   std::map<std::string, std::shared_ptr<Traffic>> traffic_;
   std::map<std::string, Door> doors_;               // by address
   std::vector<std::shared_ptr<Channel>> channels_;  // in force, in the order of the file
+  std::optional<Coming> coming_;
+  event::Timer names_limit_;
+  std::vector<std::weak_ptr<Targets>> all_targets_;  // also of channels that only old connections still have
+  event::Timer targets_tick_;
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Connection>> closed_;  // destroyed at the end of the turn
   bool burial_planned_ = false;

@@ -27,6 +27,7 @@ Result<WorkerStart> enter_sandbox(const WorkerArguments& arguments) {
   TRY(close_other_descriptors(keep));
   raise_descriptor_limit();
   TRY(tls::set_up_library());
+  TRY(Resolver::set_up());
   if (arguments.become) TRY(drop_to(arguments.become->uid, arguments.become->gid));
   TRY(harden_process());
   start.landlock = TRY(sandbox::restrict_files({}));

@@ -57,6 +57,7 @@ class FakeWorker {
 
   void received(event::Frame frame) {
     switch (static_cast<gateway::Order>(frame.type)) {
+      case gateway::Order::Board: break;
       case gateway::Order::Listener:
         listeners_[std::string(as_text(frame.payload))] = std::move(frame.descriptor);
         return;

@@ -1,5 +1,7 @@
 #include "node/prepared.h"
 
+#include "gateway/name_service.h"
+
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -52,6 +54,12 @@ std::string directory_of(const std::string& path) {
   return error ? std::string(".") : absolute.parent_path().lexically_normal().string();
 }
 
+bool has_names(const config::Node& node) {
+  return std::ranges::any_of(node.channels, [](const config::Channel& channel) {
+    return std::ranges::any_of(channel.to.targets, [](const auto& target) { return target.value.name() != nullptr; });
+  });
+}
+
 std::unexpected<Unprepared> only(Problem problem) {
   return std::unexpected(Unprepared{{std::move(problem)}, {}});
 }
@@ -79,6 +87,9 @@ std::expected<Loaded, Unprepared> load_text(std::string text, const std::string&
     return content;
   };
   std::expected<Prepared, Unprepared> prepared = gateway::prepare(*decoded.node, read, now);
+  // Workers resolve names and can open no file. A machine may do without either of these.
+  if (has_names(*decoded.node))
+    for (const char* path : {gateway::kResolvConf, gateway::kHosts}) static_cast<void>(read(path));
   Unprepared unprepared;
   if (!prepared) unprepared = std::move(prepared.error());
   for (const config::Identity& identity : decoded.node->identities) check_key_file(identity, unprepared);

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <set>
+
 namespace cipherway::node {
 
 namespace {
@@ -91,6 +93,35 @@ Json side(const config::Side& from) {
   return out;
 }
 
+/// A target as a worker describes it, in this form or not at all.
+Json target(const Json& said) {
+  if (!said.is_object()) return {};
+  Json out;
+  for (const char* word : {"address", "name", "health"}) out[word] = text(said, word);
+  for (const char* number : {"open", "failures", "ejections", "weight", "share_percent", "connections", "check_us"})
+    if (auto found = said.find(number); found != said.end() && found->is_number_unsigned()) out[number] = *found;
+  return out;
+}
+
+/// What is known about targets they all know: the first worker's word is taken, and of the others what it does not know
+/// of, because a name may have been resolved differently there.
+Json targets(const std::string& channel, const std::map<unsigned, Json>& workers) {
+  constexpr std::size_t kMostTargets = 1'024;
+  Json out = Json::array();
+  std::set<std::string> seen;
+  for (const auto& [index, report] : workers) {
+    for (const Json& said_channel : list(report, "channels")) {
+      if (!said_channel.is_object() || text(said_channel, "name") != channel) continue;
+      for (const Json& said : list(said_channel, "targets")) {
+        Json row = target(said);
+        if (row.is_null() || out.size() == kMostTargets) continue;
+        if (seen.insert(text(row, "address") + " " + text(row, "name")).second) out.push_back(std::move(row));
+      }
+    }
+  }
+  return out;
+}
+
 Json channels(const NodeFacts& facts, const std::map<unsigned, Json>& workers) {
   Json out = Json::array();
   for (const gateway::PreparedChannel& channel : facts.prepared->channels) {
@@ -107,6 +138,7 @@ Json channels(const NodeFacts& facts, const std::map<unsigned, Json>& workers) {
     for (const auto& [index, report] : workers)
       for (const Json& said : list(report, "channels"))
         if (said.is_object() && text(said, "name") == config.name.value) add_up(row, said);
+    row["targets"] = targets(config.name.value, workers);
     out.push_back(std::move(row));
   }
   return out;

@@ -66,6 +66,18 @@ TEST_F(StatusReportTest, AddsUpWhatWorkersCounted) {
   EXPECT_TRUE(all["silent"].empty());
 }
 
+TEST_F(StatusReportTest, TakesOneWorkersWordForEachTarget) {
+  Json all = report(
+      {{0,
+        R"({"channels":[{"name":"in","targets":[{"address":"127.0.0.1:2","name":"a:2","health":"up","open":3,"x":1},7]}]})"},
+       {1, R"({"channels":[{"name":"in","targets":[{"address":"127.0.0.1:2","name":"a:2","health":"down","open":9},
+                                                   {"address":"127.0.0.1:3","name":"a:2","health":5,"open":"many"}]},
+                           {"name":"other","targets":[{"address":"127.0.0.1:4"}]}]})"}});
+  EXPECT_EQ(all["channels"][0]["targets"],
+            Json::parse(R"([{"address":"127.0.0.1:2","name":"a:2","health":"up","open":3},
+                            {"address":"127.0.0.1:3","name":"a:2","health":""}])"));
+}
+
 TEST_F(StatusReportTest, SaysWhoHoldsWhichKeyInTheirOwnWords) {
   Json all = report({{0, R"({"keys":[{"key":"ticket key of shop, epoch 1","lifetime":"until noon"}]})"}, {1, "{}"}});
   EXPECT_EQ(

@@ -57,6 +57,8 @@ Result<void> Supervisor::start(Loaded first) {
     worker_setting_.user = keyholder_setting_.user =
         TRY_IN(config.user.at.to_string() + ": user", find_user(config.user.value));
   allow_as_many_descriptors_as_possible();
+  board_fd_ = TRY(gateway::Board::make());
+  board_ = TRY(gateway::Board::map(board_fd_, std::nullopt));
 
   signals_.emplace(loop_, std::initializer_list<int>{SIGHUP, SIGTERM, SIGINT, SIGUSR1},
                    [this](int signal) { signalled(signal); });

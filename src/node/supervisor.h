@@ -1,6 +1,7 @@
 #pragma once
 
 #include "event/signals.h"
+#include "gateway/board.h"
 #include "node/back_off.h"
 #include "node/file_watch.h"
 #include "node/generation.h"
@@ -55,6 +56,7 @@ class Supervisor {
     Place(event::EventLoop& loop, unsigned index_)
         : index(index_), restart(loop, [this] { again(); }), readmission(loop, [this] { readmit(); }) {}
     unsigned index;
+    unsigned seat = 0;  ///< on the board: this process's alone
     std::string name() const { return "gateway-" + std::to_string(index); }
     std::unique_ptr<WorkerProcess> process;
     BackOff back_off;
@@ -98,6 +100,7 @@ class Supervisor {
   // supervisor_workers.cpp
   void place_workers();
   void start_worker(Place& place);
+  unsigned free_seat() const;
   void bring_up(Place& place);
   void configured(Place& place, std::uint32_t generation, const std::string& refusal);
   void keyholder_lost(Place& place);
@@ -141,6 +144,8 @@ class Supervisor {
   BackOff keyholder_back_off_;
   event::Timer keyholder_restart_;
 
+  Fd board_fd_;
+  std::shared_ptr<gateway::Board> board_;  ///< what workers know together about targets; outlives all of them
   std::vector<std::unique_ptr<Place>> places_;
   event::Timer stop_limit_;
 };

@@ -38,8 +38,17 @@ void Supervisor::place_workers() {
   std::erase_if(places_, [](auto& place) { return place->leaving && !place->process; });
 }
 
+/// A worker that leaves keeps its seat until it ends, and the one that has its index by then needs another.
+unsigned Supervisor::free_seat() const {
+  unsigned seat = 0;
+  auto taken = [&](const auto& place) { return place->process && place->seat == seat; };
+  while (seat + 1 < gateway::Board::kSeats && std::ranges::any_of(places_, taken)) ++seat;
+  return seat;
+}
+
 void Supervisor::start_worker(Place& place) {
   place.generation = place.keyholder = 0;
+  place.seat = free_seat();
   auto started = WorkerProcess::start(
       loop_, worker_setting_, place.index,
       {.keyholder_end = [this, &place](std::uint32_t keyholder, Fd end) { admit(place, keyholder, std::move(end)); },
@@ -56,6 +65,8 @@ void Supervisor::start_worker(Place& place) {
     return;
   }
   place.process = std::move(*started);
+  if (Result<void> given = place.process->give_board(board_fd_, place.seat); !given)
+    log::error("worker.failed", {{"worker", place.index}, {"reason", given.error()}});  // it works without
   log::info("worker.started", {{"worker", place.index}, {"worker_pid", place.process->pid()}});
   bring_up(place);
 }
@@ -100,6 +111,7 @@ void Supervisor::worker_ended(Place& place, event::ProcessEnd end) {
   pid_t pid = place.process->pid();
   Clock::duration life = place.process->age();
   place.process.reset();
+  board_->clear_seat(place.seat);
   if (phase_ == Phase::Stopping) {
     log::info("worker.ended", {{"worker", place.index}, {"worker_pid", pid}, {"how", end.to_string()}});
     if (!end.clean()) exit_code_ = 1;

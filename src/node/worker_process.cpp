@@ -83,6 +83,13 @@ void send(event::FrameSocket& control, gateway::Order order, std::uint32_t id, B
 
 }  // namespace
 
+Result<void> WorkerProcess::give_board(const Fd& board, unsigned seat) {
+  Bytes payload;
+  ByteWriter(payload).u32(seat);
+  send(*control_, gateway::Order::Board, 0, payload, TRY(duplicate(board)));
+  return {};
+}
+
 Result<void> WorkerProcess::configure(std::uint32_t generation, const Listeners& listeners, Fd snapshot) {
   for (const auto& [address, socket] : listeners.by_address()) {
     if (auto had = given_.find(address); had != given_.end() && had->second == socket) continue;

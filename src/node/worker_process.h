@@ -26,6 +26,8 @@ class WorkerProcess {
   static Result<std::unique_ptr<WorkerProcess>> start(event::EventLoop& loop, const ChildSetting& setting,
                                                       unsigned index, Events events);
 
+  /// Hands it the node's board, and its seat there; before anything else.
+  Result<void> give_board(const Fd& board, unsigned seat);
   /// Sends the sockets that it does not have yet and the snapshot; it answers `configured` with the generation.
   Result<void> configure(std::uint32_t generation, const Listeners& listeners, Fd snapshot);
   /// Asks for its end of a socket pair to the keyholder of this number.

@@ -119,6 +119,7 @@ SSL_TICKET_RETURN SessionCallbacks::ticket_decrypted(SSL*, SSL_SESSION* session,
 
 int SessionCallbacks::new_session(SSL* ssl, SSL_SESSION* session) {
   auto& context = *static_cast<Context*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+  if (session_of(ssl).target_.empty()) return 0;  // nobody will resume it
   context.remember(session_of(ssl).target_, SslSessionHandle(session));
   return 1;  // the reference is ours now
 }

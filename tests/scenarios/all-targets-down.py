@@ -1,5 +1,6 @@
 """With no target up, clients are turned away at once and the log says what failed; when one comes back, so does service."""
 from harness import PlainStream, Server, TlsStream, answer_with, channel, client_context, run, test
+from harness.backends import Backends, targets, wait_health
 from harness.refusals import CLIENT, SERVER
 
 
@@ -51,6 +52,33 @@ def unreachable(scene):
         except OSError:
             pass
     assert node.wait_event("connection.refused")["reason"] == "connect-timeout"
+
+
+@test
+def known_by_checks(scene):
+    """with checks it is a state of its own: said once, refused at once, nobody is bothered; over when one is up"""
+    backends = Backends(scene, 2)
+    node = backends.node(workers=2, health={"check": "tcp", "interval": "100ms", "timeout": "100ms", "fall": 1, "rise": 1})
+    wait_health(node, backends.wheres[0], "up")
+    assert not node.events("channel.all-targets-down")
+    for i in (0, 1):
+        backends.stop(i)
+    for where in backends.wheres:
+        wait_health(node, where, "down")
+    node.wait_event("channel.all-targets-down", channel="c")
+    refused = node.status()["channels"][0]["refused"]
+    flood = 200
+    assert backends.spread(flood) == {"": flood}
+    lines = node.events("connection.refused", reason="all-targets-down")
+    assert node.status()["channels"][0]["refused"] == refused + flood
+    assert 1 <= len(lines) < flood / 4, f"{len(lines)} lines for {flood} connections"
+    assert not node.events("target.failed") and not node.events("target.ejected"), "a dead target was tried"
+    assert len(node.events("channel.all-targets-down")) == 1
+    backends.start(1)
+    wait_health(node, backends.wheres[1], "up")
+    assert backends.spread(10) == {"b": 10}
+    node.wait_event("channel.targets-up", channel="c")
+    assert set(targets(node)) == set(backends.wheres)
 
 
 run()
