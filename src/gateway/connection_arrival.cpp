@@ -201,7 +201,7 @@ void Connection::introduce_client() {
     tls::Negotiated with = client_.tls().negotiated();
     facts.server_name = std::move(with.server_name);
     facts.alpn = std::move(with.alpn);
-    ProxyFacts::Tls& ends_here = facts.tls.emplace();
+    ProxyTls& ends_here = facts.tls.emplace();
     ends_here.protocol = std::move(with.protocol);
     ends_here.cipher = std::move(with.cipher);
     ends_here.verified = channel_->from->settings().peer.has_value();

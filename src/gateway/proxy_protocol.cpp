@@ -261,7 +261,7 @@ bool add_vector(Bytes& to, std::uint8_t type, BytesView value, std::size_t most)
 }
 
 /// Section 2.2.6.
-Bytes ssl_value(const ProxyFacts::Tls& tls) {
+Bytes ssl_value(const ProxyTls& tls) {
   constexpr std::size_t kMost = 1024;
   Bytes value;
   std::uint8_t client = kClientSsl;

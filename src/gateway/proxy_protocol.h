@@ -55,25 +55,27 @@ class ProxySignature {
   bool excluded_ = false;
 };
 
+/// What TLS with a client found out, as far as a target is told.
+struct ProxyTls {
+  struct Name {
+    std::uint8_t type;  ///< kProxySpiffeName ...
+    std::string text;
+  };
+  std::string protocol;     ///< "TLSv1.3"
+  std::string cipher;       ///< "TLS_AES_128_GCM_SHA256"
+  bool verified = false;    ///< the client showed a certificate, in this session if not on this connection
+  bool resumed = false;     ///< then not on this connection
+  std::string common_name;  ///< of its subject; empty: none
+  std::vector<Name> names;  ///< of its subjectAltName
+};
+
 /// What a target is told about a client.
 struct ProxyFacts {
-  struct Tls {
-    std::string protocol;     ///< "TLSv1.3"
-    std::string cipher;       ///< "TLS_AES_128_GCM_SHA256"
-    bool verified = false;    ///< the client showed a certificate, in this session if not on this connection
-    bool resumed = false;     ///< then not on this connection
-    std::string common_name;  ///< of its subject; empty: none
-    struct Name {
-      std::uint8_t type;  ///< kProxySpiffeName ...
-      std::string text;
-    };
-    std::vector<Name> names;  ///< of its subjectAltName
-  };
   std::optional<Address> source;  ///< absent, or of another family than `destination`: not told
   std::optional<Address> destination;
-  std::string server_name;  ///< empty: none
-  std::string alpn;         ///< the protocol that was agreed on; empty: none
-  std::optional<Tls> tls;   ///< of the client's connection, when it ends here
+  std::string server_name;      ///< empty: none
+  std::string alpn;             ///< the protocol that was agreed on; empty: none
+  std::optional<ProxyTls> tls;  ///< of the client's connection, when it ends here
 };
 
 /// Types of our own for a client's verified names, in the range that is kept for applications (section 2.2.8).

@@ -178,12 +178,12 @@ TEST(ProxyProtocolTest, TellsWhatTlsFoundOut) {
                    .destination = *Address::parse("198.51.100.2:443"),
                    .server_name = "shop",
                    .alpn = "h2",
-                   .tls = ProxyFacts::Tls{.protocol = "TLSv1.3",
-                                          .cipher = "C",
-                                          .verified = true,
-                                          .resumed = false,
-                                          .common_name = "me",
-                                          .names = {{kProxySpiffeName, "spiffe://e/x"}, {kProxyDnsName, "d"}}}};
+                   .tls = ProxyTls{.protocol = "TLSv1.3",
+                                   .cipher = "C",
+                                   .verified = true,
+                                   .resumed = false,
+                                   .common_name = "me",
+                                   .names = {{kProxySpiffeName, "spiffe://e/x"}, {kProxyDnsName, "d"}}}};
   EXPECT_EQ(to_hex(BytesView(proxy_header_v2(facts)).subspan(28)),
             "0100026832"      // ALPN
             "02000473686f70"  // AUTHORITY
@@ -198,7 +198,7 @@ TEST(ProxyProtocolTest, TellsWhatTlsFoundOut) {
 
 TEST(ProxyProtocolTest, TheBitsSayHowTheCertificateCame) {
   auto bits = [](bool verified, bool resumed) {
-    ProxyFacts facts{.tls = ProxyFacts::Tls{.verified = verified, .resumed = resumed}};
+    ProxyFacts facts{.tls = ProxyTls{.verified = verified, .resumed = resumed}};
     return to_hex(BytesView(proxy_header_v2(facts)).subspan(19, 5));
   };
   EXPECT_EQ(bits(true, false), "0700000000");
@@ -207,7 +207,7 @@ TEST(ProxyProtocolTest, TheBitsSayHowTheCertificateCame) {
 }
 
 TEST(ProxyProtocolTest, AHeaderHasAnEndWhateverTheNames) {
-  ProxyFacts facts{.tls = ProxyFacts::Tls{.protocol = "TLSv1.3", .common_name = std::string(2000, 'x')}};
+  ProxyFacts facts{.tls = ProxyTls{.protocol = "TLSv1.3", .common_name = std::string(2000, 'x')}};
   for (int i = 0; i < 100; ++i) facts.tls->names.push_back({kProxySpiffeName, std::string(500, 'n')});
   Bytes header = proxy_header_v2(facts);
   EXPECT_LE(header.size(), kMostProxyHeader);
