@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 from harness import (Credential, PlainStream, Refused, Scene, TlsStream, Truncated, answer_with, client_context, echo,
-                     run, server_context, test)
+                     net, run, server_context, test)
 from harness.node import binary
 
 EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "examples")
@@ -153,6 +153,35 @@ def several_names(scene: Scene):
 
 
 @test
+def behind_a_load_balancer(scene: Scene):
+    """behind-a-load-balancer: the header's address reaches log and server; without a header nobody is served"""
+    example = Example(scene, "behind-a-load-balancer")
+    server = scene.server(echo, where=example.at["127.0.0.1:8080"])
+    node = example.node("node")
+    where, context = example.at["127.0.0.1:8443"], client_context(scene.path("bundle.pem"))
+
+    def connect(header: bytes) -> TlsStream:
+        sock = net.connect(where, 10)
+        sock.sendall(header)
+        stream = TlsStream(sock, context)
+        stream.handshake()
+        return stream
+
+    header = b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 443\r\n"
+    with connect(header) as stream:
+        stream.send(b"hello")
+        assert stream.recv_exactly(len(header) + 5) == header + b"hello"
+    assert node.wait_event("connection.open")["from"].startswith("192.0.2.7"), node.events("connection.open")
+    reached = len(server.conversations)
+    try:
+        connect(b"")
+        raise SystemError("a connection without a header was served")
+    except (Refused, Truncated, OSError):
+        pass
+    assert len(server.conversations) == reached
+
+
+@test
 def mutual_tls_by_pin(scene: Scene):
     """mutual-tls-by-pin: the keys that are named reach each other; another key of the same name does not"""
     example = Example(scene, "mutual-tls-by-pin")
@@ -176,7 +205,7 @@ def mutual_tls_by_pin(scene: Scene):
 def all_are_here(scene: Scene):
     """every folder of examples/ is run by a test of this file, and explains itself"""
     tested = {"tls-in-front", "mutual-tls-between-hosts", "client-side", "unix-socket",
-              "several-names", "mutual-tls-by-pin"}
+              "several-names", "behind-a-load-balancer", "mutual-tls-by-pin"}
     there = {name for name in os.listdir(EXAMPLES) if os.path.isdir(os.path.join(EXAMPLES, name))}
     assert there == tested, there ^ tested
     for name in there:
