@@ -38,6 +38,9 @@ std::unexpected<Error> fail_errno(std::string_view doing) {
 std::unexpected<Error> fail_errno(std::string_view doing, int error_number) {
   ErrorKind kind = ErrorKind::System;
   if (error_number == ENOENT) kind = ErrorKind::NotFound;
+  if (error_number == EMFILE || error_number == ENFILE || error_number == ENOBUFS || error_number == ENOMEM ||
+      error_number == EADDRNOTAVAIL)
+    kind = ErrorKind::Limit;
   if (error_number == EACCES || error_number == EPERM) kind = ErrorKind::Denied;
   return fail(kind, std::string(doing) + ": " + std::generic_category().message(error_number));
 }

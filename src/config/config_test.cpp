@@ -100,6 +100,7 @@ constexpr std::string_view kGateway = R"([node]
 state = "state"
 status = "unix:status.sock"
 worker_memory = "64MiB"
+resolver = ["10.0.0.53:53", "[2001:db8::53]:5353"]
 
 [identity.shop]
 certificate = "shop.pem"
@@ -133,6 +134,8 @@ TEST(Config, EverythingThatAGatewayMaySayIsDecoded) {
   ASSERT_TRUE(decoded.node);
   EXPECT_EQ(decoded.node->status->value.to_string(), "unix:/etc/cipherway/status.sock");
   EXPECT_EQ(decoded.node->worker_memory, std::size_t{64} << 20);
+  ASSERT_EQ(decoded.node->resolver.size(), 2U);
+  EXPECT_EQ(decoded.node->resolver[1].value.to_string(), "[2001:db8::53]:5353");
 
   ASSERT_EQ(decoded.node->channels.size(), 2U);
   const From& from = decoded.node->channels[0].from;
@@ -144,7 +147,7 @@ TEST(Config, EverythingThatAGatewayMaySayIsDecoded) {
   EXPECT_EQ(from.server_names[1].value, "*.example.org");
   ASSERT_EQ(from.proxy_from.size(), 3U);
   EXPECT_EQ(from.proxy_from[1].value, *Network::parse("2001:db8::/32"));
-  EXPECT_EQ(from.proxy_from[2].at.to_string(), "node.toml:14:109");
+  EXPECT_EQ(from.proxy_from[2].at.to_string(), "node.toml:15:109");
 
   const To& to = decoded.node->channels[0].to;
   ASSERT_EQ(to.targets.size(), 5U);

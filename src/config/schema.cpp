@@ -13,8 +13,8 @@ constexpr Key kNodeKeys[] = {
     {.name = "user", .type = Type::Text, .also = "run_as setuid"},
     {.name = "workers", .type = Type::Whole, .also = "threads processes"},
     {.name = "worker_memory", .type = Type::Size, .also = "memory max_memory"},
-    {.name = "status", .type = Type::Text, .also = "metrics admin stats status_listen"},
     {.name = "resolver", .type = Type::Texts, .also = "dns nameserver nameservers resolvers name_servers"},
+    {.name = "status", .type = Type::Text, .also = "metrics admin stats status_listen"},
 };
 constexpr Section kNode{"[node]", kNodeKeys};
 

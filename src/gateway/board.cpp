@@ -14,7 +14,7 @@ namespace cipherway::gateway {
 
 namespace {
 /// A row that nobody has touched for so long is free.
-constexpr std::uint32_t kAbandonedAfter = 60;
+constexpr std::int32_t kAbandonedAfter = 60;
 constexpr unsigned kSeatBits = 16;
 
 std::uint32_t seconds(Clock::time_point when) {
@@ -105,8 +105,9 @@ std::optional<std::size_t> Board::find(std::uint64_t key, Clock::time_point now)
       Standing& standing = shared_->rows[row];
       std::uint64_t has = standing.key.load(std::memory_order_acquire);
       if (has == key) return row;
-      bool abandoned =
-          take_abandoned && seconds(now) - standing.touched.load(std::memory_order_relaxed) > kAbandonedAfter;
+      // Signed: the clock of whoever touched it last may be ahead of ours.
+      auto age = static_cast<std::int32_t>(seconds(now) - standing.touched.load(std::memory_order_relaxed));
+      bool abandoned = take_abandoned && age > kAbandonedAfter;
       if (has != 0 && !abandoned) continue;
       standing.touched.store(seconds(now), std::memory_order_relaxed);
       if (!standing.key.compare_exchange_strong(has, key)) {

@@ -58,6 +58,7 @@ TEST_F(BoardTest, APlaceIsKeptByTouchingItAndTakenFromWhoDoesNot) {
 
   auto late = board->place("c", "late", now_ + 30s);
   EXPECT_FALSE(late->shared());  // full: it works by itself
+  EXPECT_FALSE(board->place("c", "early", now_ - 30s)->shared()) << "a clock that is behind takes nothing";
   late->standing().health = Health::Down;
   late->opened();
   EXPECT_EQ(late->open(), 1u);

@@ -21,7 +21,8 @@ Check::~Check() = default;
 void Check::start() {
   timer_.set_after(task_.timeout);
   auto socket = connect_to(task_.address);
-  if (!socket) return end({false, "connect-failed", socket.error().what});
+  if (!socket)
+    return end({false, socket.error().kind == ErrorKind::Limit ? "internal" : "connect-failed", socket.error().what});
   endpoint_.emplace(loop_, scratch_, *this, std::move(*socket));
   if (auto watched = endpoint_->watch(); !watched) return end({false, "internal", watched.error().what});
   advance();
@@ -92,7 +93,8 @@ bool Check::handshaking() {
     case Endpoint::Handshake::NeedsKey: waits_for_key_ = true; return false;
     case Endpoint::Handshake::Failed: {
       const tls::Refusal& refusal = endpoint_->failure();
-      end({false, std::string(tls::word(refusal.reason)), refusal.detail});
+      bool ours = refusal.reason == tls::Reason::KeyUnavailable;
+      end({false, ours ? "internal" : std::string(tls::word(refusal.reason)), refusal.detail});
       return false;
     }
     case Endpoint::Handshake::Done: break;

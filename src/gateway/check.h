@@ -28,7 +28,9 @@ class Check final : public Endpoint::Owner, public tls::Resumable {
   };
   struct Outcome {
     bool passed = false;
-    std::string reason;  ///< "connect-failed", "timeout", "http-status", or a refusal's word; empty if passed
+    /// "connect-failed", "timeout", "reset", "no-answer", "not-http", "http-status", or a refusal's word; "internal":
+    /// it is this machine that failed. Empty if it passed.
+    std::string reason;
     std::string detail;
   };
   using Done = std::function<void(const Outcome&)>;

@@ -192,7 +192,8 @@ void Connection::next_target(std::string reason, std::string detail) {
     visit_ = std::move(*next);
     auto begun = begin_target();
     if (begun) return;
-    visit_->failed(host_.loop().now());
+    // That this machine is out of descriptors, say, is no fault of the target's.
+    if (begun.error().kind != ErrorKind::Limit) visit_->failed(host_.loop().now());
     reason = "connect-failed";
     detail = begun.error().what;
   }

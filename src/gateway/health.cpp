@@ -110,7 +110,11 @@ void HealthChecks::over(const Key& key, const Check::Outcome& outcome) {
   auto took = Clock::now() - series.began;
   const auto& all = key.first->all();
   auto target = std::ranges::find(all, key.second, [](const auto& each) { return each->text; });
-  if (target != all.end()) {
+  bool ours = outcome.reason == "internal";  // out of descriptors, no keyholder: this says nothing about the target
+  if (ours)
+    log::warn("health.check.failed",
+              {{"channel", key.first->channel()}, {"target", key.second}, {"detail", outcome.detail}});
+  if (target != all.end() && !ours) {
     Turn turn = checked((*target)->standing(), outcome.passed, health.rise, health.fall, loop_.now(), took);
     auto took_ms = std::chrono::duration<double, std::milli>(took).count();
     if (turn == Turn::Down)

@@ -55,6 +55,21 @@ to = { targets = ["127.0.0.1:2"], protect = "none" }
 
 using Texts = std::vector<std::string>;
 
+TEST_F(Load, GivesWorkersWhatTheyNeedToResolveNames) {
+  bool has_hosts = std::filesystem::exists("/etc/hosts");
+  EXPECT_FALSE(load(path("node.toml"))->snapshot.files.contains("/etc/hosts")) << "no name in it, nothing to resolve";
+  put("node.toml", R"([node]
+state = "state"
+[[channel]]
+name = "in"
+from = { listen = "127.0.0.1:1", protect = "none" }
+to = { targets = ["app.internal:2"], protect = "none", allow_plaintext = true }
+)");
+  auto loaded = load(path("node.toml"));
+  ASSERT_TRUE(loaded) << problems().front();
+  EXPECT_EQ(loaded->snapshot.files.contains("/etc/hosts"), has_hosts);
+}
+
 TEST_F(Load, GivesWorkersTheBytesThatWereChecked) {
   auto loaded = load(path("node.toml"));
   ASSERT_TRUE(loaded) << problems().front();

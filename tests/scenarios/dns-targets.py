@@ -5,16 +5,16 @@ from harness.dns import NameServer
 from harness.net import fresh_address
 
 
-def arrange(scene, count, names, to=None, silent=False, **options):
+def arrange(scene, count, names, to=None, silent=False, wheres=None, name="app.internal", **options):
     """`count` servers on one port of as many loopback addresses, and a name server that knows `names(hosts)`."""
     a, b, c, d = fresh_address().split(".")
-    hosts = [f"{a}.{b}.{c}.{(int(d) + i) % 256}" for i in range(count)]
+    hosts = wheres or [f"{a}.{b}.{c}.{(int(d) + i) % 256}" for i in range(count)]
     port = scene.endpoint().rpartition(":")[2]
     backends = Backends(scene, count, [f"{host}:{port}" for host in hosts])
     server = scene.own(NameServer())
     server.silent = silent
     server.names.update(names(hosts))
-    node = backends.node(to={"targets": [f"app.internal:{port}"], "allow_plaintext": True, **(to or {})},
+    node = backends.node(to={"targets": [f"{name}:{port}"], "allow_plaintext": True, **(to or {})},
                          settings={"resolver": [server.where]}, **options)
     return backends, server, node, hosts
 
@@ -82,6 +82,15 @@ def dead_server(scene):
     server.silent = False
     server.names["app.internal"] = (hosts, 60)
     node.wait_event("dns.resolved", count=2, deadline=40)
+
+
+@test
+def localhost(scene):
+    """names that end in localhost are this machine, whatever a name server says"""
+    backends, server, node, hosts = arrange(scene, 1, lambda hosts: {"db.localhost": (["192.0.2.1"], 60)},
+                                            wheres=["127.0.0.1"], name="db.localhost")
+    assert backends.spread(5) == {"a": 5}
+    assert not server.questions
 
 
 @test

@@ -79,6 +79,29 @@ def tls_in_front(scene: Scene):
 
 
 @test
+def balance(scene: Scene):
+    """balance: three instances, by weight; one that is not well gets nobody"""
+    example = Example(scene, "balance")
+
+    def instance(name: bytes, status: bytes):
+        def behaviour(stream, conversation):
+            while data := stream.recv():
+                stream.send(b"HTTP/1.1 " + status + b"\r\n\r\n" if data.startswith(b"GET") else name)
+        return behaviour
+    for name, port, status in ((b"a", 8081, b"200 OK"), (b"b", 8082, b"503 Not now"), (b"c", 8083, b"200 OK")):
+        scene.server(instance(name, status), where=example.at[f"127.0.0.1:{port}"])
+    node = example.node("node")
+    node.wait_event("target.down")
+    held, served = [], []
+    for _ in range(9):
+        stream = TlsStream.connect(example.at["127.0.0.1:8443"], client_context(scene.path("bundle.pem")))
+        stream.send(b"?")
+        served.append(stream.recv())
+        held.append(stream)
+    assert (served.count(b"a"), served.count(b"b"), served.count(b"c")) == (3, 0, 6), served
+
+
+@test
 def mutual_tls_between_hosts(scene: Scene):
     """mutual-tls-between-hosts: plain client, node A, node B, plain server; not with identities of two authorities"""
     example = Example(scene, "mutual-tls-between-hosts")
@@ -205,7 +228,7 @@ def mutual_tls_by_pin(scene: Scene):
 def all_are_here(scene: Scene):
     """every folder of examples/ is run by a test of this file, and explains itself"""
     tested = {"tls-in-front", "mutual-tls-between-hosts", "client-side", "unix-socket",
-              "several-names", "behind-a-load-balancer", "mutual-tls-by-pin"}
+              "several-names", "behind-a-load-balancer", "mutual-tls-by-pin", "balance"}
     there = {name for name in os.listdir(EXAMPLES) if os.path.isdir(os.path.join(EXAMPLES, name))}
     assert there == tested, there ^ tested
     for name in there:
