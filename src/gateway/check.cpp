@@ -119,6 +119,7 @@ bool Check::asking() {
   }
   switch (endpoint_->pull()) {
     case Endpoint::Pull::Nothing: return false;
+    case Endpoint::Pull::NotYet: return true;
     case Endpoint::Pull::Data: break;
     case Endpoint::Pull::Closed:
     case Endpoint::Pull::Truncated:

@@ -315,6 +315,7 @@ bool Connection::pump(Endpoint& from, Endpoint& to, std::uint64_t& counter) {
   if (to.has_unsent()) return false;
   switch (from.pull()) {
     case Endpoint::Pull::Nothing: return false;
+    case Endpoint::Pull::NotYet: return true;
     case Endpoint::Pull::Failed: broke(from); return false;
     case Endpoint::Pull::Truncated:
       end(&from == &client_ ? "truncated by client" : "truncated by target");

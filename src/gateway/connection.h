@@ -63,6 +63,8 @@ class Connection final : public Endpoint::Owner, public tls::Resumable {
   Phase phase() const { return phase_; }
   /// Null as long as it is not chosen.
   const Channel* channel() const { return channel_.get(); }
+  /// One side at least is TLS that ends here; not so where it is passed through.
+  bool has_session_keys() const { return client_.has_tls() || (target_ && target_->has_tls()); }
 
   std::size_t position = 0;  ///< in the worker's list; the worker's alone
 

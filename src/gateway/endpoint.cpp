@@ -231,30 +231,33 @@ Endpoint::Pull Endpoint::pull_plain() {
 }
 
 Endpoint::Pull Endpoint::pull_tls() {
-  for (;;) {
-    // Everything given is decrypted in this call: plaintext is shorter than its ciphertext, and `plain` is as large as
-    // the largest batch. (Bytes that stay inside the library would raise no readiness event.)
-    if (!held_.empty() || tls_->read_ended()) {
-      tls_->give(held_);
-    } else {
-      std::size_t got = 0;
-      Receive received = receive(std::span(scratch_.cipher).first(batch_), got);
-      if (received == Receive::Nothing) return Pull::Nothing;
-      if (received == Receive::End) return Pull::Truncated;
-      if (received == Receive::Failed) return Pull::Failed;
-      if (got == batch_) batch_ = std::min(Scratch::kMostBatch, batch_ * 2);
-      tls_->give({scratch_.cipher.data(), got});
-    }
-    auto read = tls_->read(scratch_.plain, scratch_.output);
-    keep_unread();
-    if (!send_output()) return Pull::Failed;
-    switch (read.step) {
-      case tls::Session::ReadStep::Data: pulled_ = {scratch_.plain.data(), read.bytes}; return Pull::Data;
-      case tls::Session::ReadStep::Closed: return Pull::Closed;
-      case tls::Session::ReadStep::Failed: failure_ = tls_->refusal(); return Pull::Failed;
-      case tls::Session::ReadStep::NeedsInput: break;
-    }
+  // Everything given is decrypted in this call: plaintext is shorter than its ciphertext, and `plain` is as large as
+  // the largest batch. (Bytes that stay inside the library would raise no readiness event.)
+  if (!held_.empty() || tls_->read_ended()) {
+    tls_->give(held_);
+  } else {
+    std::size_t got = 0;
+    Receive received = receive(std::span(scratch_.cipher).first(batch_), got);
+    if (received == Receive::Nothing) return Pull::Nothing;
+    if (received == Receive::End) return Pull::Truncated;
+    if (received == Receive::Failed) return Pull::Failed;
+    if (got == batch_) batch_ = std::min(Scratch::kMostBatch, batch_ * 2);
+    tls_->give({scratch_.cipher.data(), got});
   }
+  auto read = tls_->read(scratch_.plain, scratch_.output);
+  keep_unread();
+  if (!send_output()) return Pull::Failed;
+  if (unsent_.size() - unsent_begin_ > kMostUnsent) {
+    failure_ = {tls::Reason::ProtocolError, "the peer does not read the answers to its KeyUpdates"};
+    return Pull::Failed;
+  }
+  switch (read.step) {
+    case tls::Session::ReadStep::Data: pulled_ = {scratch_.plain.data(), read.bytes}; return Pull::Data;
+    case tls::Session::ReadStep::Closed: return Pull::Closed;
+    case tls::Session::ReadStep::Failed: failure_ = tls_->refusal(); return Pull::Failed;
+    case tls::Session::ReadStep::NeedsInput: break;
+  }
+  return readable_ ? Pull::NotYet : Pull::Nothing;
 }
 
 bool Endpoint::push(BytesView plain) {

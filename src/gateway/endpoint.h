@@ -50,8 +50,9 @@ class Endpoint final : public event::Watcher {
   /// Failed: `failure` says why; an alert for the peer, if there is one, was sent as far as the socket took it.
   Handshake handshake();
 
-  enum class Pull { Data, Nothing, Closed, Truncated, Failed };
+  enum class Pull { Data, NotYet, Nothing, Closed, Truncated, Failed };
   /// Reads one batch. Data: `pulled` is a view into the worker's scratch, valid until another endpoint pulls.
+  /// NotYet: what was read held no data, and there may be more at once.
   /// Closed: the peer ended its direction properly. Truncated: it did so without close_notify. Failed: see `failure`.
   Pull pull();
   BytesView pulled() const { return pulled_; }
@@ -117,6 +118,8 @@ class Endpoint final : public event::Watcher {
   bool needs_input_ = false;  // the handshake cannot go on before something arrives
 
   static constexpr std::size_t kLeastBatch = 16 * 1024;
+  /// A batch, encrypted, and as much again for what TLS itself has to say.
+  static constexpr std::size_t kMostUnsent = 2 * Scratch::kMostBatch;
 };
 
 }  // namespace cipherway::gateway

@@ -8,6 +8,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace cipherway::gateway {
 
 namespace {
@@ -303,7 +305,8 @@ std::string Worker::status() const {
   for (const auto& held : keys_.held_tickets())
     keys.push_back({{"key", "ticket key of " + held.service + ", epoch " + std::to_string(held.epoch)},
                     {"lifetime", "until " + to_rfc3339(held.forgotten_at)}});
-  keys.push_back({{"key", "TLS session keys of " + std::to_string(connections_.size()) + " connections"},
+  auto with_keys = std::ranges::count_if(connections_, [](const auto& each) { return each->has_session_keys(); });
+  keys.push_back({{"key", "TLS session keys of " + std::to_string(with_keys) + " connections"},
                   {"lifetime", "while each connection lives"}});
   json all{{"worker", start_.index},
            {"pid", ::getpid()},

@@ -121,6 +121,7 @@ Result<void> Context::set_up() {
   SSL_CTX_set_max_early_data(context, 0);  // 0-RTT data can be replayed: never
   SSL_CTX_set_recv_max_early_data(context, 0);
   SSL_CTX_set_keylog_callback(context, nullptr);
+  SSL_CTX_set_info_callback(context, &SessionCallbacks::progress);
 
   TRY(set_up_identity());
   TRY(set_up_peer());

@@ -100,19 +100,28 @@ Session::Read Session::read(std::span<std::uint8_t> plain, Output& output) {
       continue;
     }
     int error = SSL_get_error(ssl_.get(), 0);
-    if (error != SSL_ERROR_WANT_READ) {
+    if (messages_ > kMostMessages) {
+      read_ended_ = ReadStep::Failed;
+      refusal_ = {Reason::ProtocolError, "too many KeyUpdates or NewSessionTickets without data"};
+    } else if (error != SSL_ERROR_WANT_READ) {
       read_ended_ = error == SSL_ERROR_ZERO_RETURN ? ReadStep::Closed : ReadStep::Failed;
       if (read_ended_ == ReadStep::Failed) refuse();
     }
     if (filled > 0) break;
     return {read_ended_.value_or(ReadStep::NeedsInput)};
   }
+  messages_ = 0;
   return {ReadStep::Data, filled};
 }
 
 bool Session::write(BytesView plain, Output& output) {
   wire_.out = &output;
   ERR_clear_error();
+  records_ += plain.size() / SSL3_RT_MAX_PLAIN_LENGTH + 1;
+  if (records_ > kRecordsOfAKey) {
+    records_ = 0;
+    if (SSL_version(ssl_.get()) == TLS1_3_VERSION) SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED);
+  }
   while (!plain.empty()) {
     std::size_t put = 0;
     if (SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &put) != 1) {

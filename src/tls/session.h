@@ -71,18 +71,22 @@ class Session final : private keyholder::SignatureWaiter {
   /// The pending signature fails now; `key_operation_done` follows.
   void abandon();
 
+  static constexpr int kMostMessages = 64;
   enum class ReadStep { Data, NeedsInput, Closed, Failed };
   struct Read {
     ReadStep step;
     std::size_t bytes = 0;
   };
   /// Decrypts into `plain`, as much as there is and fits. Data comes with bytes > 0, and before NeedsInput or Closed is
-  /// reported; Closed is the peer's close_notify.
+  /// reported; Closed is the peer's close_notify. Fails when the peer sends more than `kMostMessages` messages that are
+  /// no data (KeyUpdate, NewSessionTicket) in one batch, or in batches without data: each costs us more than the peer.
   Read read(std::span<std::uint8_t> plain, Output& output);
   /// The end was met, perhaps behind data of the same batch: `read` says how it ended, and needs no more input for it.
   bool read_ended() const { return read_ended_.has_value(); }
 
-  /// Encrypts all of it, in records of 16 KiB.
+  /// Encrypts all of it, in records of 16 KiB. Takes a new key now and then: "up to 2^24.5 full-size records may be
+  /// encrypted on a given connection" with AES-GCM (RFC 8446, section 5.5), and the library does not count them.
+  static constexpr std::uint64_t kRecordsOfAKey = 1 << 23;
   bool write(BytesView plain, Output& output);
   /// Sends close_notify: nothing is written after it. Reading goes on.
   void close(Output& output);
@@ -105,6 +109,7 @@ class Session final : private keyholder::SignatureWaiter {
     Output* out = nullptr;
   };
   friend struct SessionCallbacks;
+  friend struct SessionForTests;
 
   Session(std::shared_ptr<Context> context, Resumable& owner, std::string target);
   void signature_ready() override { owner_.key_operation_done(); }
@@ -119,6 +124,8 @@ class Session final : private keyholder::SignatureWaiter {
   bool parked_ = false;
   bool key_failed_ = false;
   bool close_sent_ = false;
+  std::uint64_t records_ = 0;  // written with the current key
+  int messages_ = 0;           // that were no data, since the last batch with data
   std::optional<ReadStep> read_ended_;
   Refusal refusal_;
   std::string policy_detail_;

@@ -117,6 +117,14 @@ SSL_TICKET_RETURN SessionCallbacks::ticket_decrypted(SSL*, SSL_SESSION* session,
   return SSL_TICKET_RETURN_USE_RENEW;
 }
 
+void SessionCallbacks::progress(const SSL* ssl, int where, int) {
+  if ((where & SSL_CB_LOOP) == 0) return;
+  OSSL_HANDSHAKE_STATE state = SSL_get_state(ssl);
+  if (state != TLS_ST_SR_KEY_UPDATE && state != TLS_ST_CR_KEY_UPDATE && state != TLS_ST_CR_SESSION_TICKET) return;
+  Session& session = session_of(ssl);
+  if (++session.messages_ > Session::kMostMessages) session.wire_.in = {};
+}
+
 int SessionCallbacks::new_session(SSL* ssl, SSL_SESSION* session) {
   auto& context = *static_cast<Context*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
   if (session_of(ssl).target_.empty()) return 0;  // nobody will resume it

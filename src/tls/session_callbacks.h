@@ -24,6 +24,9 @@ struct SessionCallbacks {
   static SSL_TICKET_RETURN ticket_decrypted(SSL* ssl, SSL_SESSION* session, const unsigned char* key_name,
                                             std::size_t key_name_length, SSL_TICKET_STATUS status, void* context);
 
+  /// Counts what a peer sends after the handshake that is no data; when it is too much the session gets no more input.
+  static void progress(const SSL* ssl, int where, int result);
+
   static int new_session(SSL* ssl, SSL_SESSION* session);
 
   /// The certificate that the session was authorised with is valid now, and the policy lets its names in.

@@ -5,8 +5,15 @@
 #include "tls/ticket_keys.h"
 
 #include <gtest/gtest.h>
+#include <openssl/ssl.h>
 
 namespace cipherway::tls {
+
+struct SessionForTests {
+  static SSL* library(Session& session) { return session.ssl_.get(); }
+  static void set_records(Session& session, std::uint64_t count) { session.records_ = count; }
+};
+
 namespace {
 
 using Step = Session::Step;
@@ -146,6 +153,53 @@ TEST_F(SessionTest, DataPassesBothWaysAndCloseNotifyEndsADirection) {
   EXPECT_EQ(last_read_, ReadStep::Closed);
   ASSERT_TRUE(ends->server->write(as_bytes("still here"), ends->to_client));
   EXPECT_EQ(received(*ends->client, ends->to_client, ends->to_server), "still here");
+}
+
+/// `count` KeyUpdates that ask for an answer, one after the other.
+void update_keys(Session& from, int count, Output& out) {
+  for (int i = 0; i < count; ++i) {
+    ASSERT_EQ(SSL_key_update(SessionForTests::library(from), SSL_KEY_UPDATE_REQUESTED), 1);
+    ASSERT_EQ(from.handshake(out), Step::Done);
+  }
+}
+
+TEST_F(SessionTest, KeyUpdatesAreFollowedAndAnsweredAndWithoutDataBounded) {
+  connect_keyholder();
+  auto ends = begin(*Context::make(client_settings(), keys_), *Context::make(server_settings(), keys_));
+  shake_hands(*ends);
+  received(*ends->client, ends->to_client, ends->to_server);  // the ticket
+  for (int round = 0; round < 3; ++round) {
+    update_keys(*ends->client, Session::kMostMessages, ends->to_server);
+    ASSERT_TRUE(ends->client->write(as_bytes("data"), ends->to_server));
+    ASSERT_EQ(received(*ends->server, ends->to_server, ends->to_client), "data") << ends->server->refusal().detail;
+    ends->to_client.clear();  // the client reads none of the answers
+  }
+  update_keys(*ends->client, Session::kMostMessages, ends->to_server);
+  EXPECT_EQ(received(*ends->server, ends->to_server, ends->to_client), "");
+  EXPECT_EQ(last_read_, ReadStep::NeedsInput);
+  update_keys(*ends->client, 1000, ends->to_server);
+  auto answered = ends->to_client.view().size();
+  EXPECT_EQ(received(*ends->server, ends->to_server, ends->to_client), "");
+  EXPECT_EQ(last_read_, ReadStep::Failed);
+  EXPECT_EQ(word(ends->server->refusal().reason), "protocol-error");
+  EXPECT_LE(ends->to_client.view().size() - answered, 64u) << "it went on after the limit";
+}
+
+TEST_F(SessionTest, ALongSessionTakesNewKeysBeforeTheOldOnesAreWornOut) {
+  connect_keyholder();
+  auto ends = begin(*Context::make(client_settings(), keys_), *Context::make(server_settings(), keys_));
+  shake_hands(*ends);
+  auto written = [&] {
+    EXPECT_TRUE(ends->client->write(as_bytes("data"), ends->to_server));
+    auto size = ends->to_server.view().size();
+    EXPECT_EQ(received(*ends->server, ends->to_server, ends->to_client), "data");
+    return size;
+  };
+  auto record = written();
+  SessionForTests::set_records(*ends->client, Session::kRecordsOfAKey - 1);
+  EXPECT_EQ(written(), record);
+  EXPECT_GT(written(), record) << "no KeyUpdate";
+  EXPECT_EQ(written(), record);
 }
 
 TEST_F(SessionTest, AChangedBitInARecordEndsIt) {

@@ -2,11 +2,12 @@
 import os
 import re
 
-from harness import channel, run
+from harness import TlsStream, channel, client_context, run
 from harness.net import split_endpoint
 from harness.pair import Pair
 from harness.programs import Program
 from harness.refusals import SERVER, check_refusal
+from harness.web import nginx
 
 program = Program("HTTP/2")
 HOST = "server.example.org"
@@ -105,6 +106,50 @@ def tls_both(scene):
     assert client.wait() == 0 and client.text == f"2 {SIZE}", client.text
     h2load(scene, f"https://{where}", 400, 8, 20)
     assert {event["alpn"] for event in node.events("connection.open")} == {"h2"}
+
+
+@program.case("TLS from the client on, one port for two protocols")
+def alpn_routes(scene):
+    """curl --http2 reaches nghttpd and curl --http1.1 reaches nginx: ALPN chooses the channel"""
+    domain, where = scene.domain(), scene.endpoint()
+    issued = domain.issue(SERVER, HOST)
+    node = scene.node("node", identities={"server": (issued, domain.bundle)}, channels=[
+        channel(name, listen={"listen": where, "protect": "tls", "identity": "server", "alpn": [protocol]},
+                to={"targets": [target], "protect": "none"})
+        for name, protocol, target in (("two", "h2", nghttpd(scene)), ("one", "http/1.1", nginx(scene, b"from nginx")))])
+    address, port = split_endpoint(where)[1]
+
+    def curl(version: str, path: str) -> str:
+        client = scene.process(["curl", "--silent", "--show-error", version, "--cacert", domain.bundle, "--resolve",
+                                f"{HOST}:{port}:{address}", "--write-out", "%{http_version} %{size_download}",
+                                "--output", scene.path("got"), f"https://{HOST}:{port}/{path}"])
+        assert client.wait() == 0, client.text
+        return client.text
+    for _ in range(3):
+        assert curl("--http2", "file") == f"2 {SIZE}"
+        assert curl("--http1.1", "") == "1.1 10"
+    assert [e["channel"] for e in node.events("connection.open")] == ["two", "one"] * 3
+
+
+@program.case("TLS from end to end, passed through by name")
+def passed_through(scene):
+    """h2load and curl meet nghttpd's own certificate: the node reads the name and no more"""
+    domain, where = scene.domain(), scene.endpoint()
+    target = nghttpd(scene, domain.issue(SERVER, HOST))
+    node = scene.node("node", channels=[
+        channel("web", listen={"listen": where, "protect": "passthrough", "server_names": [HOST]},
+                to={"targets": [target], "protect": "passthrough"})])
+    address, port = split_endpoint(where)[1]
+    client = scene.process(["h2load", "-n", 400, "-c", 8, "-m", 20, "--connect-to", where, f"https://{HOST}:{port}/file"])
+    assert client.wait(60) == 0 and "400 succeeded, 0 failed, 0 errored" in client.text, client.text
+    curl = scene.process(["curl", "--silent", "--show-error", "--http2", "--cacert", domain.bundle, "--resolve",
+                          f"{HOST}:{port}:{address}", "--write-out", "%{http_version} %{size_download}", "--output",
+                          scene.path("got"), f"https://{HOST}:{port}/file"])
+    assert curl.wait() == 0 and curl.text == f"2 {SIZE}", curl.text
+    with TlsStream.connect(where, client_context(domain.bundle, alpn=["h2"]), server_name=HOST):
+        assert node.status()["sessions"]["open"] == 1
+        held = [row["key"] for row in node.status()["exposure"]]
+        assert held == ["TLS session keys of 0 connections"], held
 
 
 run()
