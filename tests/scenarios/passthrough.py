@@ -43,6 +43,8 @@ def beside_a_terminated_name(scene):
         assert stream.tls.selected_alpn_protocol() == "h2"
         stream.send(b"hello")
         assert stream.recv_exactly(5) == b"hello"
+        stream.close_write()
+        assert not stream.recv()  # what is left unread would turn our end into a reset
     opened = port.node.wait_event("connection.open", channel="far")
     assert (opened["sni"], opened["alpn"], opened["client"]) == ("far.example.org", "h2 http/1.1", ""), opened
     assert port.node.wait_event("connection.closed", channel="far")["how"] == "closed"
