@@ -19,7 +19,7 @@ def to_the_hour(seconds: int) -> int:
 
 @test
 def rollover(scene):
-    """before the hour, after it, and two hours later: resumed, resumed with a new ticket, not resumed and let in all the same"""
+    """a ticket is honoured after the turn of the hour, and two hours later no more: then its holder is let in without it"""
     clock = Clock(scene)
     clock.jump(to_the_hour(HOUR // 2))
     domain, where = scene.domain(), scene.endpoint()
