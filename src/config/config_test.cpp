@@ -113,7 +113,7 @@ from = { listen = "systemd:https", protect = "mutual-tls", identity = "shop", al
          server_names = ["Shop.example.org", "*.example.org"], proxy_from = ["10.0.0.0/8", "2001:db8::/32", "unix"] }
 to = { targets = ["10.1.0.1:8080", "App.internal:8080", "unix:app.sock",
                   { address = "[2001:db8::1]:80", weight = 1000, connections = 7 }, { address = "other.internal:1" }],
-       balance = "pinned", slow_start = "30s", proxy_protocol = "v2", protect = "none", allow_plaintext = true }
+       balance = "least-connections", slow_start = "30s", proxy_protocol = "v2", protect = "none", allow_plaintext = true }
 health = { check = "http", path = "/up?full=1", host = "app.internal:8080", interval = "1s", rise = 1, fall = 4 }
 eject = { failures = 0 }
 limits = { source_connections = 9, source_handshakes_per_second = 5 }
@@ -162,7 +162,7 @@ TEST(Config, EverythingThatAGatewayMaySayIsDecoded) {
   EXPECT_EQ(to.targets[3].value.weight, 1000U);
   EXPECT_EQ(to.targets[3].value.connections, 7U);
   EXPECT_EQ(to.targets[4].value.to_string(), "other.internal:1");
-  EXPECT_EQ(to.balance, Balance::Pinned);
+  EXPECT_EQ(to.balance, Balance::LeastConnections);
   EXPECT_EQ(to.slow_start, std::chrono::seconds(30));
   EXPECT_EQ(to.proxy_protocol, ProxyVersion::V2);
   const Health& health = *decoded.node->channels[0].health;

@@ -80,19 +80,15 @@ void Decoder::read_balance(const Part& part, To& to) {
   // "0s" is the default in words.
   if (auto text = part.fields.text("slow_start"); text && text->value != "0s")
     duration(part, "slow_start", to.slow_start);
-  if (to.balance != Balance::InOrder) return;
+  if (to.balance != Balance::InOrder && to.balance != Balance::Pinned) return;
   const Place& at = part.fields.find("balance")->at;
+  std::string no_effect = " has no effect with balance = " + quoted(to_string(to.balance)) + "; remove one";
   if (to.slow_start.count() > 0)
-    report_.add(part.fields.find("slow_start")->at,
-                part.of("slow_start") + " has no effect with balance = \"in-order\", which knows no shares; remove one",
-                at);
+    report_.add(part.fields.find("slow_start")->at, part.of("slow_start") + no_effect, at);
+  if (to.balance == Balance::Pinned) return;
   for (const Located<Target>& target : to.targets) {
     if (target.value.weight == 1) continue;
-    report_.add(target.at,
-                part.of("targets") +
-                    ": weight has no effect with balance = \"in-order\", which knows no shares; "
-                    "remove one",
-                at);
+    report_.add(target.at, part.of("targets") + ": weight" + no_effect, at);
     break;
   }
 }
