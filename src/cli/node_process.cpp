@@ -19,6 +19,12 @@ void NodeProcess::add_flags(CLI::App& app) {
 int NodeProcess::run(const char* command, node::SupervisorOptions options, node::Loaded first) const {
   if (!log_file.empty()) options.log_file = log_file;
   options.log_level = log_level;
+  auto passed = node::PassedSockets::take();
+  if (!passed) {
+    std::fprintf(stderr, "%s: %s\n", command, passed.error().what.c_str());
+    return kFailed;
+  }
+  options.passed = std::move(*passed);
   log::set_process_name("supervisor");
   log::set_least_level(log::level_from(log_level).value_or(log::Level::Info));
   ::signal(SIGPIPE, SIG_IGN);

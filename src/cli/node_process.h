@@ -17,7 +17,8 @@ struct NodeProcess {
   std::string log_level = "info";
 
   void add_flags(CLI::App& app);
-  /// The supervisor, from here to its end: the exit code. `command` is who speaks when the node cannot start.
+  /// Takes the sockets that a service manager passed, then is the supervisor to its end: the exit code. `command` is
+  /// who speaks when the node cannot start.
   int run(const char* command, node::SupervisorOptions options, node::Loaded first) const;
 };
 

@@ -31,6 +31,8 @@ enum class Order : std::uint8_t {
   /// worker
   /// has there, and no other process. Sent once, before the first Configure.
   Board = 6,
+  /// Are you there? Answered by Alive at once; a worker that does not is stuck, and is killed.
+  AreYouAlive = 16,
 };
 
 /// Worker to supervisor.
@@ -43,8 +45,11 @@ enum class Answer : std::uint8_t {
   Status = 67,
   /// The keyholder closed its socket: somebody should start a new one.
   KeyholderLost = 68,
+  /// To AreYouAlive: the worker's loop turns.
+  Alive = 80,
 };
 
-inline constexpr std::size_t kMostListenAddress = 256;
+/// "systemd:" and a name of 255 bytes; every other address is shorter.
+inline constexpr std::size_t kMostListenAddress = 263;
 
 }  // namespace cipherway::gateway

@@ -31,7 +31,8 @@ Result<std::size_t> most_payload(std::uint8_t type) {
     case Order::Listener: return kMostListenAddress;
     case Order::Configure:
     case Order::NewKeyholder:
-    case Order::ReportStatus: return 0;
+    case Order::ReportStatus:
+    case Order::AreYouAlive: return 0;
     case Order::Board:
     case Order::Drain: return 4;
   }
@@ -139,6 +140,7 @@ void Worker::obey(event::Frame frame) {
       return drain(std::chrono::milliseconds(limit ? *limit : 0));
     }
     case Order::ReportStatus: return report(frame.id);
+    case Order::AreYouAlive: return control_->send(wire(Answer::Alive), frame.id, {});
   }
 }
 

@@ -99,6 +99,7 @@ class FakeWorker {
         std::uint32_t most = *ByteReader(frame.payload).u32();
         return end_.set_after(std::chrono::milliseconds(most));
       }
+      case gateway::Order::AreYouAlive: return answer(gateway::Answer::Alive, frame.id, "");
       case gateway::Order::ReportStatus:
         return answer(gateway::Answer::Status, frame.id,
                       R"({"worker":)" + index_ +

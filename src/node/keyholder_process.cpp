@@ -80,6 +80,14 @@ void KeyholderProcess::ask_for_status(std::uint32_t id) {
   ask(Request::Status, kFirstStatusId + id, {});
 }
 
+void KeyholderProcess::ask_if_alive() {
+  ask(Request::Status, kAliveId, {});
+}
+
+void KeyholderProcess::kill() {
+  process_->send_signal(SIGKILL);
+}
+
 void KeyholderProcess::dismiss() {
   socket_.reset();
   last_resort_.set_after(kEndPatience);
@@ -94,6 +102,7 @@ void KeyholderProcess::received(event::Frame frame) {
     events_.status(frame.id - kFirstStatusId, std::move(status));
     return;
   }
+  if (frame.id == kAliveId) return events_.alive();
   if (frame.id == kAdmitId) {
     if (!done) log::error("keyholder.admit.refused", {{"keyholder_pid", pid()}, {"reason", refusal()}});
     return;

@@ -26,6 +26,7 @@ class KeyholderProcess {
     std::function<void()> ready;                        ///< every key is loaded, and the sandbox is on
     std::function<void(std::vector<Refusal>)> refused;  ///< it will not get ready, for these reasons
     std::function<void(std::uint32_t id, Result<keyholder::Status>)> status;
+    std::function<void()> alive;  ///< answers `ask_if_alive`
     std::function<void(event::ProcessEnd)> ended;
   };
   /// Starts the program and asks it to load all identities and to seal itself.
@@ -37,8 +38,10 @@ class KeyholderProcess {
   /// A worker's end, and what that worker may ask for.
   void admit(const keyholder::Admit& peer, Fd end);
   void ask_for_status(std::uint32_t id);
+  void ask_if_alive();
   /// Lets it end by closing its socket.
   void dismiss();
+  void kill();
 
   std::uint32_t number() const { return number_; }
   bool is_ready() const { return ready_; }
@@ -56,6 +59,7 @@ class KeyholderProcess {
   // Requests are told apart by their ids: identities from 1 on, then these.
   static constexpr std::uint32_t kSealId = 1'000'000;
   static constexpr std::uint32_t kAdmitId = 1'000'001;
+  static constexpr std::uint32_t kAliveId = 1'000'002;
   static constexpr std::uint32_t kFirstStatusId = 2'000'000;
 
   std::uint32_t number_;

@@ -1,7 +1,6 @@
 #include "node/supervisor.h"
 
 #include "base/log.h"
-#include "node/service_notice.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -38,7 +37,8 @@ Supervisor::Supervisor(event::EventLoop& loop, SupervisorOptions options)
                              raise_keyholder_later(Clock::duration::zero());
                            }
                          }),
-      stop_limit_(loop, [this] { stop_now("the drain limit is reached"); }) {}
+      stop_limit_(loop, [this] { stop_now("the drain limit is reached"); }),
+      beat_(loop, [this] { beat(); }) {}
 
 Supervisor::~Supervisor() = default;
 
@@ -73,6 +73,7 @@ Result<void> Supervisor::start(Loaded first) {
     reload();
   });
   log::info("node.starting", {{"config", options_.config}, {"state", state_->path()}, {"version", CIPHERWAY_VERSION}});
+  start_watching();
   // From inside the loop, so that a change that fails can stop it.
   loop_.at_turn_end([this, loaded = std::make_shared<Loaded>(std::move(first))] { begin_change(std::move(*loaded)); });
   return {};
@@ -96,7 +97,10 @@ void Supervisor::stop() {
   phase_ = Phase::Stopping;
   std::chrono::milliseconds most = current_ ? current_->drain() : std::chrono::milliseconds(0);
   log::info("node.stopping", {{"drain_ms", most.count()}});
-  tell_service_manager("STOPPING=1");
+  // It has to wait for as long as connections may go on, whatever its own limit is.
+  auto most_in_all = std::chrono::duration_cast<std::chrono::microseconds>(most + 3 * kGrace);
+  tell_service_manager("STOPPING=1\nEXTEND_TIMEOUT_USEC=" + std::to_string(most_in_all.count()) +
+                       "\nSTATUS=Lets connections end");
   change_limit_.cancel();
   keyholder_restart_.cancel();
   file_watch_.reset();

@@ -8,6 +8,9 @@
 #include "node/keyholder_process.h"
 #include "node/listeners.h"
 #include "node/log_file.h"
+#include "node/passed_sockets.h"
+#include "node/service_notice.h"
+#include "node/silence.h"
 #include "node/state_directory.h"
 #include "node/status_service.h"
 #include "node/worker_process.h"
@@ -29,6 +32,9 @@ struct SupervisorOptions {
   std::string log_level = "info";
   std::string worker_program = "/proc/self/exe";
   std::string keyholder_program;  ///< empty: looked for beside this program
+  PassedSockets passed;           ///< by the service manager
+  /// After how much silence the service manager would restart the node; empty: as the environment says (sd_notify(3)).
+  std::optional<std::chrono::microseconds> watchdog;
 };
 
 /// `cipherway run`: the process that starts, watches and reloads the others and owns the listening sockets. It parses
@@ -67,6 +73,7 @@ class Supervisor {
     std::uint32_t generation = 0;  ///< in force in it
     std::uint32_t keyholder = 0;   ///< that it can ask
     bool leaving = false;          ///< the config has fewer workers now
+    Silence silence;
   };
 
   /// A change of the config under way, and what was before it.
@@ -83,6 +90,7 @@ class Supervisor {
   void begin_change(Loaded loaded);
   void keys_are_loaded();
   void change_if_all_moved();
+  std::string serving() const;  ///< for the service manager
   void change_failed(const std::vector<config::Problem>& problems);
   void change_took_too_long();
   void roll_back(const std::string& reason);
@@ -105,6 +113,10 @@ class Supervisor {
   void configured(Place& place, std::uint32_t generation, const std::string& refusal);
   void keyholder_lost(Place& place);
   void worker_ended(Place& place, event::ProcessEnd end);
+
+  // supervisor_watch.cpp
+  void start_watching();
+  void beat();
 
   // supervisor.cpp: the rest
   void signalled(int signal);
@@ -148,6 +160,12 @@ class Supervisor {
   std::shared_ptr<gateway::Board> board_;  ///< what workers know together about targets; outlives all of them
   std::vector<std::unique_ptr<Place>> places_;
   event::Timer stop_limit_;
+
+  event::Timer beat_;
+  std::chrono::milliseconds beat_period_{};
+  unsigned beats_ = 0;
+  Silence keyholder_silence_;
+  bool reports_to_watchdog_ = false;
 };
 
 }  // namespace cipherway::node

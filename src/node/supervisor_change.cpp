@@ -1,6 +1,5 @@
 // The supervisor's changes of config: the first one, and every reload.
 #include "base/log.h"
-#include "node/service_notice.h"
 #include "node/supervisor.h"
 
 #include <algorithm>
@@ -20,7 +19,7 @@ void Supervisor::reload() {
     reload_again_ = true;
     return;
   }
-  tell_service_manager("RELOADING=1");
+  tell_service_manager("RELOADING=1\nSTATUS=Reloads");
   log::info("node.reloading", {{"config", options_.config}});
   file_watch_->remember();  // before they are read: what changes from here on is another reload
   auto loaded = options_.load ? options_.load() : load(options_.config);
@@ -44,7 +43,7 @@ void Supervisor::begin_change(Loaded loaded) {
 
 /// The new keyholder is sealed: from here on the workers change.
 void Supervisor::keys_are_loaded() {
-  auto listeners = Listeners::open(change_->next->config(), listeners_);
+  auto listeners = Listeners::open(change_->next->config(), listeners_, options_.passed);
   if (!listeners) {
     rising_.reset();
     return change_failed(listeners.error());
@@ -76,8 +75,16 @@ void Supervisor::change_if_all_moved() {
                                                      {"channels", current_->config().channels.size()},
                                                      {"identities", current_->config().identities.size()},
                                                      {"workers", current_->workers()}});
-  tell_service_manager("READY=1");
+  tell_service_manager("READY=1\nSTATUS=" + serving());
   if (std::exchange(reload_again_, false)) reload();
+}
+
+std::string Supervisor::serving() const {
+  auto counted = [](std::size_t count, const char* noun) {
+    return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+  };
+  return "Serves " + counted(current_->config().channels.size(), "channel") + " with " +
+         counted(current_->workers(), "worker");
 }
 
 /// Nothing has changed for the workers; a node that was not ready yet ends.
@@ -93,7 +100,8 @@ void Supervisor::change_failed(const std::vector<config::Problem>& problems) {
     return;
   }
   log::warn("node.kept", {{"generation", current_->number}, {"problems", problems.size()}});
-  tell_service_manager("READY=1");
+  tell_service_manager("READY=1\nSTATUS=" + serving() +
+                       "; the last reload changed nothing: " + (problems.empty() ? "" : problems.front().to_string()));
   if (!keyholder_) raise_keyholder_later(Clock::duration::zero());
   if (std::exchange(reload_again_, false)) reload();
 }

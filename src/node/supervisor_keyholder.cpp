@@ -17,6 +17,7 @@ Result<void> Supervisor::raise_keyholder(const Generation& generation) {
        .refused = [this](const std::vector<KeyholderProcess::Refusal>& refusals) { keyholder_refused(refusals); },
        .status = [this](std::uint32_t id,
                         Result<keyholder::Status> status) { status_->keyholder_answered(id, std::move(status)); },
+       .alive = [this] { keyholder_silence_.answered(); },
        .ended = [this, number](event::ProcessEnd end) { keyholder_ended(number, end); }}));
   log::info("keyholder.started", {{"keyholder_pid", rising_->pid()}, {"generation", generation.number}});
   return {};

@@ -59,7 +59,8 @@ class SupervisorTest : public testing::Test {
     supervisor_ = std::make_unique<Supervisor>(loop_, SupervisorOptions{.config = at("node.toml"),
                                                                         .log_file = at("log"),
                                                                         .worker_program = FAKE_PROCESS,
-                                                                        .keyholder_program = FAKE_PROCESS});
+                                                                        .keyholder_program = FAKE_PROCESS,
+                                                                        .watchdog = watchdog_});
     auto started = supervisor_->start(std::move(*loaded));
     ASSERT_TRUE(started) << started.error().what;
   }
@@ -136,6 +137,7 @@ class SupervisorTest : public testing::Test {
   event::EventLoop loop_;
   std::string directory_;
   std::unique_ptr<Supervisor> supervisor_;
+  std::optional<std::chrono::microseconds> watchdog_;
 };
 
 TEST_F(SupervisorTest, BringsAllProcessesUpAndReportsThem) {
@@ -179,6 +181,45 @@ TEST_F(SupervisorTest, AKilledKeyholderComesBackAndWorkersAreAdmittedAgain) {
   ASSERT_TRUE(turn_until([&] { return status()["identities"][0].contains("key"); }));
   // The ticket service is known to a keyholder from its peers alone: somebody has been admitted.
   EXPECT_TRUE(turn_until([&] { return status().dump().find("ticket root of shop") != std::string::npos; }));
+  EXPECT_EQ(events("worker.died").size(), 0u);
+}
+
+TEST_F(SupervisorTest, AWorkerThatDoesNotAnswerIsKilledAndStartedAgain) {
+  watchdog_ = 2s;
+  start();
+  wait_for("node.ready");
+  pid_t before = pid_of("gateway-0");
+  ASSERT_GT(before, 1);
+  ::kill(before, SIGSTOP);
+  wait_for("worker.stuck");
+  wait_for("worker.started", 2);
+  EXPECT_EQ(call("in"), "in");
+  EXPECT_NE(pid_of("gateway-0"), before);
+  EXPECT_EQ(events("worker.died")[0]["signal"], 9);
+  EXPECT_EQ(events("keyholder.stuck").size(), 0u);
+}
+
+TEST_F(SupervisorTest, AKeyholderThatDoesNotAnswerIsKilledAndStartedAgain) {
+  watchdog_ = 2s;
+  start();
+  wait_for("node.ready");
+  pid_t before = pid_of("keyholder");
+  ASSERT_GT(before, 1);
+  ::kill(before, SIGSTOP);
+  wait_for("keyholder.stuck");
+  wait_for("keyholder.started", 2);
+  ASSERT_TRUE(turn_until([&] { return pid_of("keyholder") > 0 && pid_of("keyholder") != before; }));
+  EXPECT_EQ(events("worker.stuck").size(), 0u);
+}
+
+TEST_F(SupervisorTest, TheServiceManagerHearsNothingWhileAProcessIsMissing) {
+  watchdog_ = 1s;
+  start();
+  wait_for("node.ready");
+  put("shop.key", "bad");
+  kill_process("keyholder");
+  wait_for("node.watchdog.withheld");
+  EXPECT_EQ(call("in"), "in");
   EXPECT_EQ(events("worker.died").size(), 0u);
 }
 

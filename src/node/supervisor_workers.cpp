@@ -57,6 +57,7 @@ void Supervisor::start_worker(Place& place) {
        .status = [this, &place](std::uint32_t id,
                                 std::string json) { status_->worker_answered(id, place.index, std::move(json)); },
        .keyholder_lost = [this, &place] { keyholder_lost(place); },
+       .alive = [&place] { place.silence.answered(); },
        .ended = [this, &place](event::ProcessEnd end) { worker_ended(place, end); }});
   if (!started) {
     auto delay = place.back_off.after(Clock::duration::zero());

@@ -58,7 +58,8 @@ Result<std::size_t> WorkerProcess::most_payload(std::uint8_t type) const {
     case gateway::Answer::Keyholder: return 0;
     case gateway::Answer::Configured: return kMostRefusal;
     case gateway::Answer::Status: return event::FrameSocket::kMostPayload;
-    case gateway::Answer::KeyholderLost: return 0;
+    case gateway::Answer::KeyholderLost:
+    case gateway::Answer::Alive: return 0;
   }
   return fail(ErrorKind::Protocol, "worker sent a frame of unknown type " + std::to_string(type));
 }
@@ -72,6 +73,7 @@ void WorkerProcess::received(event::Frame frame) {
     case gateway::Answer::Configured: events_.configured(frame.id, std::move(text)); return;
     case gateway::Answer::Status: events_.status(frame.id, std::move(text)); return;
     case gateway::Answer::KeyholderLost: events_.keyholder_lost(); return;
+    case gateway::Answer::Alive: events_.alive(); return;
   }
 }
 
@@ -106,6 +108,10 @@ void WorkerProcess::ask_for_keyholder_end(std::uint32_t keyholder) {
 
 void WorkerProcess::ask_for_status(std::uint32_t id) {
   send(*control_, gateway::Order::ReportStatus, id);
+}
+
+void WorkerProcess::ask_if_alive() {
+  send(*control_, gateway::Order::AreYouAlive, 0);
 }
 
 void WorkerProcess::drain(std::chrono::milliseconds most) {

@@ -21,6 +21,7 @@ class WorkerProcess {
     std::function<void(std::uint32_t generation, std::string refusal)> configured;  ///< empty: it is in force
     std::function<void(std::uint32_t id, std::string json)> status;
     std::function<void()> keyholder_lost;
+    std::function<void()> alive;                   ///< answers `ask_if_alive`
     std::function<void(event::ProcessEnd)> ended;  ///< the object may be destroyed from here
   };
   static Result<std::unique_ptr<WorkerProcess>> start(event::EventLoop& loop, const ChildSetting& setting,
@@ -33,6 +34,7 @@ class WorkerProcess {
   /// Asks for its end of a socket pair to the keyholder of this number.
   void ask_for_keyholder_end(std::uint32_t keyholder);
   void ask_for_status(std::uint32_t id);
+  void ask_if_alive();
   void drain(std::chrono::milliseconds most);
   void kill();
 

@@ -65,6 +65,7 @@ class Node:
         self.channels = list(channels)
         self._env = env or {}
         self._preexec = preexec
+        self._popen = {}
         self._settings = {"state": self.state, "workers": workers, **(settings or {})}
         self._lines: list[str] = []
         self.child = None
@@ -94,7 +95,7 @@ class Node:
     def start(self, wait: bool = True) -> "Node":
         self.child = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL,
                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                      env={**os.environ, **self._env}, preexec_fn=self._preexec)
+                                      env={**os.environ, **self._env}, preexec_fn=self._preexec, **self._popen)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         if wait:
