@@ -3,6 +3,7 @@
 
 FUZZ_SECONDS ?= 60
 JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
 
 # Clones of this repository share compiled objects: paths below the source folder count as relative.
 export CCACHE_BASEDIR := $(CURDIR)
@@ -16,7 +17,7 @@ configure = @[ -f build/$(1)/build.ninja ] || cmake --preset $(1) $(2)
 build = $(call configure,$(1)) && cmake --build --preset $(1)
 
 .DEFAULT_GOAL := release
-.PHONY: help release quickstart test lint fmt bench scan fuzz asan tsan coverage clean
+.PHONY: help release install quickstart test lint fmt bench scan fuzz asan tsan coverage clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -24,6 +25,11 @@ help: ## this list
 release: ## build everything into build/release/
 	@tools/setup build
 	$(call build,release)
+
+install: ## programs, manual, systemd units and completions into PREFIX (/usr/local), below DESTDIR
+	@tools/setup build
+	$(call build,release) --target cipherway cipherway-keyholder
+	DESTDIR=$(DESTDIR) cmake --install build/release --prefix $(PREFIX)
 
 quickstart: ## the main job, on this machine: two nodes, one mutual-TLS channel, and a report
 	@tools/setup build

@@ -1,6 +1,7 @@
 #include "base/privileges.h"
 
 #include <grp.h>
+#include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -35,6 +36,15 @@ Result<void> drop_to(uid_t uid, gid_t gid) {
   if (::setuid(0) == 0 || ::setgid(0) == 0) return fail(ErrorKind::System, "privileges could be had back");
   // The kernel makes a process that changed its user dumpable again where suid_dumpable says so.
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return fail_errno("forbid dumps of this process");
+  return {};
+}
+
+Result<void> give_up_capabilities() {
+  if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
+    return fail_errno("give up ambient capabilities");
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3]{};
+  if (::syscall(SYS_capset, &header, none) != 0) return fail_errno("give up capabilities");
   return {};
 }
 

@@ -16,6 +16,10 @@ Result<void> harden_process();
 /// that there is no way back. Needs root; root as a target is refused.
 Result<void> drop_to(uid_t uid, gid_t gid);
 
+/// Gives up every capability for good, also one that a service manager handed down to an unprivileged user
+/// (AmbientCapabilities=). Nothing to give up is no error.
+Result<void> give_up_capabilities();
+
 /// Closes every descriptor that is not listed.
 Result<void> close_other_descriptors(std::span<const int> keep);
 

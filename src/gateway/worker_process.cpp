@@ -29,6 +29,7 @@ Result<WorkerStart> enter_sandbox(const WorkerArguments& arguments) {
   TRY(tls::set_up_library());
   TRY(Resolver::set_up());
   if (arguments.become) TRY(drop_to(arguments.become->uid, arguments.become->gid));
+  TRY(give_up_capabilities());
   TRY(harden_process());
   start.landlock = TRY(sandbox::restrict_files({}));
   TRY(sandbox::restrict_syscalls(sandbox::Profile::GatewayWorker));

@@ -28,6 +28,7 @@ Result<Holder::Sandbox> seal(const Seal& request) {
   } else if (::geteuid() == 0) {
     log::warn("keyholder.runs-as-root", {{"reason", "the supervisor named no user to become"}});
   }
+  TRY(give_up_capabilities());
   Holder::Sandbox sandbox;
   sandbox.landlock_version = static_cast<std::uint8_t>(TRY(sandbox::restrict_files({})));
   TRY(sandbox::restrict_syscalls(sandbox::Profile::Keyholder));
