@@ -163,6 +163,7 @@ Result<void> Worker::configure(std::uint32_t id, const Fd& fd) {
                 problems.empty() ? "the snapshot cannot be prepared" : problems.front().to_string());
   }
   // All or nothing: the channels that are in force stay until every new one is there.
+  keys_.begin_generation();
   Coming coming{.id = id, .channels = {}, .traffic = {}};
   resolver_.use(name_service(snapshot, prepared->config));
   for (const PreparedChannel& channel : prepared->channels) {

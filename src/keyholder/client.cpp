@@ -21,44 +21,64 @@ std::uint32_t Client::State::start(PendingSignature& signature) {
   return id;
 }
 
+event::FrameSocket* Client::State::socket_for(std::uint32_t of_generation) const {
+  if (auto found = sockets.find(of_generation); found != sockets.end()) return found->second.get();
+  // Not there yet, or there no more.
+  return !sockets.empty() && sockets.rbegin()->first > of_generation ? newest() : nullptr;
+}
+
 void Client::State::send_signature(std::uint32_t id, const PendingSignature& signature) {
-  if (!socket) return;  // reconnect sends it
+  event::FrameSocket* socket = socket_for(signature.generation);
+  if (socket == nullptr) return;  // connect sends it
   payload.clear();
   Sign{signature.identity, signature.scheme, signature.statement}.encode(payload);
   socket->send(static_cast<std::uint8_t>(Request::Sign), id, payload);
 }
 
 void Client::State::send_ticket_key(std::uint32_t id, const PendingTicketKey& request) {
-  if (!socket) return;
+  if (newest() == nullptr) return;
   payload.clear();
   TicketKey{request.service, request.epoch}.encode(payload);
-  socket->send(static_cast<std::uint8_t>(Request::TicketKey), id, payload);
+  newest()->send(static_cast<std::uint8_t>(Request::TicketKey), id, payload);
 }
 
 void Client::State::connect(Fd fd) {
-  socket.reset();
-  socket = std::make_unique<event::FrameSocket>(
+  std::uint32_t of_generation = generation;
+  sockets.erase(of_generation);
+  auto socket = std::make_unique<event::FrameSocket>(
       loop, std::move(fd),
-      event::FrameSocket::Callbacks{.most_payload = [](std::uint8_t type) -> Result<std::size_t> {
-                                      switch (static_cast<Reply>(type)) {
-                                        case Reply::Done:
-                                        case Reply::Refused:
-                                          return 2048;  // the signature of an 8192-bit key has 1024 bytes
-                                      }
-                                      return fail(ErrorKind::Protocol, "not a reply of a keyholder");
-                                    },
-                                    .received = [this](event::Frame frame) { received(frame); },
-                                    .closed =
-                                        [this](const Error& error) {
-                                          log::warn("keyholder.lost",
-                                                    {{"reason", error},
-                                                     {"unanswered", signatures.size() + ticket_keys.size()}});
-                                          socket.reset();
-                                          if (lost) lost();
-                                        }});
-  for (const auto& [id, signature] : signatures)
-    if (signature->state == PendingSignature::State::Waiting) send_signature(id, *signature);
+      event::FrameSocket::Callbacks{
+          .most_payload = [](std::uint8_t type) -> Result<std::size_t> {
+            switch (static_cast<Reply>(type)) {
+              case Reply::Done:
+              case Reply::Refused: return 2048;  // the signature of an 8192-bit key has 1024 bytes
+            }
+            return fail(ErrorKind::Protocol, "not a reply of a keyholder");
+          },
+          .received = [this](event::Frame frame) { received(frame); },
+          .closed = [this, of_generation](const Error& error) { closed(of_generation, error); }});
+  sockets.emplace(of_generation, std::move(socket));
+  // What another keyholder has been asked, and still can answer, stays with it.
+  for (const auto& [id, signature] : signatures) {
+    bool has_its_own = signature->generation != of_generation && sockets.contains(signature->generation);
+    if (signature->state == PendingSignature::State::Waiting && !has_its_own) send_signature(id, *signature);
+  }
   for (const auto& [id, request] : ticket_keys) send_ticket_key(id, request);
+}
+
+void Client::State::closed(std::uint32_t of_generation, const Error& error) {
+  bool was_newest = !sockets.empty() && sockets.rbegin()->first == of_generation;
+  if (was_newest)
+    log::warn("keyholder.lost", {{"reason", error}, {"unanswered", signatures.size() + ticket_keys.size()}});
+  sockets.erase(of_generation);
+  if (was_newest) {
+    if (lost) lost();
+    return;
+  }
+  // One of before has gone, as it should. Whoever still waited for it is answered by the newest, with its key.
+  for (const auto& [id, signature] : signatures)
+    if (signature->state == PendingSignature::State::Waiting && signature->generation == of_generation)
+      send_signature(id, *signature);
 }
 
 void Client::State::received(const event::Frame& frame) {
@@ -98,7 +118,7 @@ Client::Client(event::EventLoop& loop, Fd socket, std::function<void()> lost)
 
 Client::~Client() {
   state_->closed = true;
-  state_->socket.reset();
+  state_->sockets.clear();
   state_->ticket_keys.clear();
   for (auto& [id, signature] : state_->signatures) {
     signature->state = PendingSignature::State::Failed;
@@ -107,12 +127,16 @@ Client::~Client() {
   state_->signatures.clear();
 }
 
+void Client::begin_generation() {
+  ++state_->generation;
+}
+
 void Client::reconnect(Fd socket) {
   state_->connect(std::move(socket));
 }
 
 bool Client::connected() const {
-  return state_->socket != nullptr;
+  return state_->newest() != nullptr;
 }
 
 void Client::ticket_key(const std::string& service, std::uint64_t epoch, TicketKeyCallback done) {

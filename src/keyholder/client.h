@@ -23,7 +23,7 @@ class SignatureWaiter {
 
 /// A worker's side of its channel to the keyholder: one socket, requests with ids, one write per loop turn, replies in
 /// any order. When the keyholder is replaced, `reconnect` sends what is still unanswered to the new one, and so does it
-/// when the old one is still there.
+/// when the old one is still there; `begin_generation` before it says that the keys are others, too.
 /// Lives in gateway workers; one per process.
 class Client {
  public:
@@ -34,6 +34,10 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
+  /// Keys made from now on are another generation's: the next keyholder has them, and signatures wait for it. Keys of
+  /// before go on being asked of the keyholder that is there now, as long as it is there: a handshake that began with a
+  /// certificate ends with its key, although the files have been replaced.
+  void begin_generation();
   void reconnect(Fd socket);
   bool connected() const;
 

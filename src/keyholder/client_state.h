@@ -15,6 +15,7 @@ struct PendingSignature {
   enum class State { Waiting, Signed, Failed };
 
   std::string_view identity;
+  std::uint32_t generation = 0;  ///< of the key
   std::uint16_t scheme = 0;
   BytesView statement;
   SignatureWaiter* waiter = nullptr;
@@ -33,7 +34,12 @@ struct Client::State {
   void forget(std::uint32_t id) { signatures.erase(id); }
 
   void connect(Fd socket);
+  void closed(std::uint32_t of_generation, const Error& error);
   void received(const event::Frame& frame);
+  /// Where a request for a key of this generation goes: to the keyholder that was there with it; when that one is gone,
+  /// to the newest. Null: nowhere yet.
+  event::FrameSocket* socket_for(std::uint32_t of_generation) const;
+  event::FrameSocket* newest() const { return sockets.empty() ? nullptr : sockets.rbegin()->second.get(); }
   void send_signature(std::uint32_t id, const PendingSignature& signature);
 
   struct PendingTicketKey {
@@ -46,7 +52,8 @@ struct Client::State {
 
   event::EventLoop& loop;
   std::function<void()> lost;
-  std::unique_ptr<event::FrameSocket> socket;
+  std::uint32_t generation = 0;                                          ///< of the keys that are made now
+  std::map<std::uint32_t, std::unique_ptr<event::FrameSocket>> sockets;  ///< by the generation they came with
   std::unordered_map<std::uint32_t, PendingSignature*> signatures;
   std::map<std::uint32_t, PendingTicketKey> ticket_keys;
   Bytes payload;  // of the request that is being sent; kept for its memory

@@ -95,6 +95,35 @@ TEST_P(OneHandshake, SurvivesALostKeyholder) {
   EXPECT_EQ(client.state, End::State::Done) << client.reason;
 }
 
+TEST_P(OneHandshake, StaysWithTheKeyholderOfItsGenerationAsLongAsThatIsThere) {
+  start(crypto::KeyType::P256, false);
+  SocketPair old = *stream_pair();
+  server_->reconnect(std::move(old.ours));
+  auto server_context =
+      context(*server_, "server", server_certificate_, true, TLS1_3_VERSION, kP256.signature_algorithms);
+  auto client_context =
+      context(*client_, "client", client_certificate_, false, TLS1_3_VERSION, kP256.signature_algorithms);
+  End server(*server_, server_context.get(), true);
+  End client(*client_, client_context.get(), false);
+  shake(loop_, client, server, 5);
+  ASSERT_EQ(server.state, End::State::Parked);
+  server_->begin_generation();
+  server_->reconnect(keyholder_.admit_gateway({"server"}));
+  shake(loop_, client, server, 5);
+  EXPECT_EQ(server.state, End::State::Parked) << "the new keyholder may have another key by that name";
+  // A handshake of the new generation is the new keyholder's.
+  auto new_context = context(*server_, "server", server_certificate_, true, TLS1_3_VERSION, kP256.signature_algorithms);
+  End new_server(*server_, new_context.get(), true);
+  End new_client(*client_, client_context.get(), false);
+  shake(loop_, new_client, new_server);
+  EXPECT_EQ(new_server.state, End::State::Done) << new_server.reason;
+  // The old one goes without an answer: that is no loss, and the new one is asked after all.
+  old.theirs.reset();
+  shake(loop_, client, server);
+  EXPECT_EQ(lost_, 0);
+  EXPECT_EQ(server.state, End::State::Done) << server.reason;
+}
+
 TEST_P(OneHandshake, EndsWithAnErrorWhenAbandoned) {
   start(crypto::KeyType::P256, false);
   auto server_context =

@@ -32,6 +32,7 @@ struct Key {
   std::string identity;
   crypto::KeyHandle public_key;  // of the default provider
   crypto::KeyType type = crypto::KeyType::P256;
+  std::uint32_t generation = 0;  // which keyholder has it: Client::begin_generation
 };
 
 Key* as_key(void* object) {
@@ -279,6 +280,7 @@ int ask(const Operation& operation, BytesView statement, std::uint8_t* out, std:
 
   PendingSignature pending;
   pending.identity = operation.key->identity;
+  pending.generation = operation.key->generation;
   pending.scheme = static_cast<std::uint16_t>(*scheme);
   pending.statement = statement;
   pending.waiter = state.waiter;
@@ -428,7 +430,8 @@ Result<crypto::KeyHandle> make_key_object(const std::shared_ptr<Client::State>& 
   if (own_context() == nullptr) return crypto::fail_openssl("load the cipherway provider");
   // The public half anew, from its DER: the handle that we were given might have a private half.
   Bytes der = TRY(crypto::public_key_der(public_key.get()));
-  Key parts{state, identity, TRY(crypto::public_key_from_der(der)), TRY(crypto::type_of(public_key.get()))};
+  Key parts{state, identity, TRY(crypto::public_key_from_der(der)), TRY(crypto::type_of(public_key.get())),
+            state->generation};
   if (identity.empty() || identity.size() > kMostNameBytes)
     return fail(ErrorKind::Invalid, "an identity's name has 1 to 96 bytes");
   crypto::KeyContextHandle context(EVP_PKEY_CTX_new_from_name(own_context(), name_of(parts.type), nullptr));

@@ -89,6 +89,7 @@ void KeyholderProcess::kill() {
 }
 
 void KeyholderProcess::dismiss() {
+  leave_.cancel();
   socket_.reset();
   last_resort_.set_after(kEndPatience);
 }

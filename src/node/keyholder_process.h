@@ -39,8 +39,9 @@ class KeyholderProcess {
   void admit(const keyholder::Admit& peer, Fd end);
   void ask_for_status(std::uint32_t id);
   void ask_if_alive();
-  /// Lets it end by closing its socket.
+  /// Lets it end by closing its socket: at once, or after a while in which it goes on signing.
   void dismiss();
+  void dismiss_after(Clock::duration delay) { leave_.set_after(delay); }
   void kill();
 
   std::uint32_t number() const { return number_; }
@@ -51,7 +52,10 @@ class KeyholderProcess {
 
  private:
   KeyholderProcess(event::EventLoop& loop, std::uint32_t number, Events events)
-      : number_(number), events_(std::move(events)), last_resort_(loop, [this] { process_->send_signal(SIGKILL); }) {}
+      : number_(number),
+        events_(std::move(events)),
+        leave_(loop, [this] { dismiss(); }),
+        last_resort_(loop, [this] { process_->send_signal(SIGKILL); }) {}
   void ask(keyholder::Request request, std::uint32_t id, BytesView payload, Fd fd = {});
   void received(event::Frame frame);
   void loaded();
@@ -72,6 +76,7 @@ class KeyholderProcess {
   std::size_t unanswered_ = 0;
   std::vector<Refusal> refusals_;
   bool ready_ = false;
+  event::Timer leave_;
   event::Timer last_resort_;  // for a keyholder that closed its socket and does not end
 };
 

@@ -128,6 +128,7 @@ void Supervisor::finish_if_all_ended() {
   if (phase_ != Phase::Stopping) return;
   if (std::ranges::any_of(places_, [](auto& place) { return place->process != nullptr; })) return;
   if (keyholder_) let_end(std::move(keyholder_));
+  for (const auto& keyholder : ending_) keyholder->dismiss();
   if (!ending_.empty()) return stop_limit_.set_after(kGrace);
   log::info("node.stopped", {{"code", exit_code_}});
   ::unlink(control_socket_path(state_->path()).c_str());

@@ -103,6 +103,7 @@ class Supervisor {
   void keyholder_refused(const std::vector<KeyholderProcess::Refusal>& refusals);
   void keyholder_ended(std::uint32_t number, event::ProcessEnd end);
   void raise_keyholder_later(Clock::duration life);
+  void retire(std::unique_ptr<KeyholderProcess> keyholder);
   void admit(Place& place, std::uint32_t keyholder, Fd end);
 
   // supervisor_workers.cpp

@@ -67,7 +67,7 @@ void Supervisor::change_if_all_moved() {
   Change done = std::move(*change_);
   change_.reset();
   change_limit_.cancel();
-  if (done.keyholder_before) let_end(std::move(done.keyholder_before));
+  if (done.keyholder_before) retire(std::move(done.keyholder_before));
   configured_at_ = WallClock::now();
   bool first = phase_ == Phase::Starting;
   phase_ = Phase::Serving;

@@ -8,6 +8,15 @@
 
 namespace cipherway::node {
 
+namespace {
+
+/// How long a keyholder goes on signing for the handshakes of before a reload: many round trips. Not longer, because it
+/// holds keys that were to be replaced; and few at once, if reloads come fast.
+constexpr std::chrono::seconds kRetirement{2};
+constexpr std::size_t kMostRetired = 3;
+
+}  // namespace
+
 Result<void> Supervisor::raise_keyholder(const Generation& generation) {
   std::uint32_t number = ++keyholders_;
   auto keys = TRY(generation.keys());
@@ -67,6 +76,14 @@ void Supervisor::keyholder_ended(std::uint32_t number, event::ProcessEnd end) {
     report(*change_->keyholder_before);
     change_->keyholder_before.reset();
   }
+}
+
+/// After a reload: handshakes that began before it are still to be signed, with the keys that they began with, which
+/// may be in no file any more.
+void Supervisor::retire(std::unique_ptr<KeyholderProcess> keyholder) {
+  for (std::size_t i = 0; i + kMostRetired <= ending_.size(); ++i) ending_[i]->dismiss();
+  keyholder->dismiss_after(kRetirement);
+  ending_.push_back(std::move(keyholder));
 }
 
 void Supervisor::raise_keyholder_later(Clock::duration life) {

@@ -11,6 +11,10 @@ Keys::Keys(event::EventLoop& loop, std::function<void()> lost) : loop_(loop), lo
 
 Keys::~Keys() = default;
 
+void Keys::begin_generation() {
+  client_->begin_generation();
+}
+
 Result<Fd> Keys::connect() {
   SocketPair pair = TRY(stream_pair());
   client_->reconnect(std::move(pair.ours));

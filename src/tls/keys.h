@@ -26,6 +26,9 @@ class Keys {
   Keys(event::EventLoop& loop, std::function<void()> lost);
   ~Keys();
 
+  /// The keys of a new config: those that `key_for` makes from now on are the next keyholder's (keyholder/client.h).
+  void begin_generation();
+
   /// Makes a socket pair, keeps one end and returns the other, which somebody brings to the keyholder: made here, so
   /// that the keyholder can check by SO_PEERCRED which process is at the other end.
   Result<Fd> connect();
