@@ -98,6 +98,46 @@ TEST(GatewayFlags, WithoutClientCertificatesItIsTls) {
   EXPECT_TRUE(node.identities.empty());
 }
 
+TEST(GatewayFlags, WhatTheConfigHasWordsForIsPassedOn) {
+  GatewayFlags flags = server();
+  flags.listen = "systemd:https";
+  flags.targets = {"127.0.0.1:8080", "127.0.0.1:8081"};
+  flags.balance = "two-choices";
+  flags.proxy_protocol = "v2";
+  flags.status = "127.0.0.1:9090";
+  flags.workers = 3;
+  config::Node node = decoded(flags);
+  const config::Channel& channel = node.channels.at(0);
+  EXPECT_EQ(channel.from.listen.value.systemd, "https");
+  EXPECT_EQ(channel.to.targets.size(), 2u);
+  EXPECT_EQ(channel.to.balance, config::Balance::TwoChoices);
+  EXPECT_EQ(channel.to.proxy_protocol, config::ProxyVersion::V2);
+  EXPECT_EQ(node.status->value.to_string(), "127.0.0.1:9090");
+  EXPECT_EQ(node.workers, 3u);
+
+  flags.balance = "fastest";
+  flags.status = "192.0.2.1:9090";
+  flags.proxy_protocol = "v3";
+  auto found = problems(flags);
+  ASSERT_EQ(found.size(), 3u);
+  EXPECT_TRUE(found[0].starts_with("--status: ")) << found[0];
+  EXPECT_TRUE(found[1].starts_with("--balance: it is \"fastest\"")) << found[1];
+  EXPECT_TRUE(found[2].starts_with("--proxy-protocol: it is \"v3\"")) << found[2];
+}
+
+TEST(GatewayFlags, TheNameOfATargetIsTheNameThatIsExpected) {
+  GatewayFlags flags = client();
+  flags.allow_uri.clear();
+  flags.targets = {"db.example.org:8443", "db.example.org:8444", "standby.example.org:8443"};
+  const auto expect = decoded(flags).channels.at(0).to.expect;
+  ASSERT_EQ(expect.size(), 2u);
+  EXPECT_EQ(expect[0].value, "db.example.org");
+  EXPECT_EQ(expect[1].value, "standby.example.org");
+  flags = server();
+  flags.targets = {"app.internal:8080"};
+  EXPECT_TRUE(only_problem(flags).starts_with("--target: what goes to \"app.internal:8080\" is in clear"));
+}
+
 TEST(GatewayFlags, AllowAnyIsTheWordOfTheConfig) {
   GatewayFlags flags = server();
   flags.allow_uri.clear();

@@ -7,10 +7,9 @@ import os
 import signal
 import socket
 import subprocess
-import threading
-import time
 
 from harness import PlainStream, TlsStream, channel, client_context, echo, run, test, wait_until
+from harness.load import Load
 from harness.net import fresh_address
 from harness.node import binary
 from harness.refusals import CLIENT, SERVER
@@ -28,34 +27,6 @@ def open_socket(address=None, path=None):
         return f"unix:{path}", sock
     host, port = sock.getsockname()
     return f"{host}:{port}", sock
-
-
-class Load:
-    """Clients that connect, say something, hear it back and leave, until told to stop: each counts."""
-
-    def __init__(self, count, visit):
-        self.done, self.visits, self.refused, self.failed = threading.Event(), 0, [], []
-        self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._run, args=(visit,)) for _ in range(count)]
-        for thread in self._threads:
-            thread.start()
-
-    def _run(self, visit):
-        while not self.done.is_set():
-            try:
-                visit()
-                with self._lock:
-                    self.visits += 1
-            except ConnectionRefusedError as error:
-                self.refused.append(error)
-                time.sleep(0.01)
-            except Exception as error:
-                self.failed.append(error)
-
-    def stop(self):
-        self.done.set()
-        for thread in self._threads:
-            thread.join()
 
 
 def talk(stream, data=b"x" * 2000):
@@ -95,22 +66,15 @@ def no_connection_refused(scene):
     def visit_plain():
         with PlainStream.connect(plain, timeout=30) as stream:
             talk(stream)
-    load = [Load(2, visit_secure), Load(2, visit_plain)]
-    try:
+    with Load({"secure": [visit_secure] * 2, "plain": [visit_plain] * 2}) as load:
         for _ in range(RESTARTS):
-            reached = [each.visits for each in load]
-            wait_until(lambda: all(each.visits > was + 20 for each, was in zip(load, reached)), "visits between restarts")
+            load.let_some_pass(10)
             node.signal(signal.SIGTERM)
             assert node.wait_exit() == 0
             node = start()
-        reached = [each.visits for each in load]
-        wait_until(lambda: all(each.visits > was + 20 for each, was in zip(load, reached)), "visits after the restarts")
-    finally:
-        for each in load:
-            each.stop()
-    visits, refused, failed = (sum(column) for column in zip(*((e.visits, len(e.refused), len(e.failed)) for e in load)))
-    print(f"      {RESTARTS} restarts, {visits} connections, {refused} refused, {failed} failed")
-    assert not refused and not failed, [error for each in load for error in each.refused + each.failed][:3]
+        load.let_some_pass(10)
+    print(f"      {RESTARTS} restarts, {sum(load.counts().values())} connections, {len(load.failures)} refused or cut")
+    assert not load.failures, load.failures[:3]
 
 
 @test
@@ -124,15 +88,11 @@ def control(scene):
     def visit():
         with PlainStream.connect(where) as stream:
             talk(stream)
-    load = Load(2, visit)
-    try:
-        wait_until(lambda: load.visits > 20, "visits")
+    with Load({"connections": [visit] * 2}) as load:
+        load.let_some_pass(10)
         node.signal(signal.SIGTERM)
         node.wait_exit()
-        wait_until(lambda: load.refused, "a refused connection")
-    finally:
-        load.stop()
-    print(f"      1 restart, {load.visits} connections, {len(load.refused)} refused")
+        wait_until(lambda: any(isinstance(error, ConnectionRefusedError) for _, error in load.failures), "a refusal")
 
 
 @test
