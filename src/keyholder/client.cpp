@@ -56,7 +56,7 @@ void Client::State::connect(Fd fd) {
             return fail(ErrorKind::Protocol, "not a reply of a keyholder");
           },
           .received = [this](event::Frame frame) { received(frame); },
-          .closed = [this, of_generation](const Error& error) { closed(of_generation, error); }});
+          .closed = [this, of_generation](const Error& error) { lost_socket(of_generation, error); }});
   sockets.emplace(of_generation, std::move(socket));
   // What another keyholder has been asked, and still can answer, stays with it.
   for (const auto& [id, signature] : signatures) {
@@ -66,7 +66,7 @@ void Client::State::connect(Fd fd) {
   for (const auto& [id, request] : ticket_keys) send_ticket_key(id, request);
 }
 
-void Client::State::closed(std::uint32_t of_generation, const Error& error) {
+void Client::State::lost_socket(std::uint32_t of_generation, const Error& error) {
   bool was_newest = !sockets.empty() && sockets.rbegin()->first == of_generation;
   if (was_newest)
     log::warn("keyholder.lost", {{"reason", error}, {"unanswered", signatures.size() + ticket_keys.size()}});

@@ -34,7 +34,7 @@ struct Client::State {
   void forget(std::uint32_t id) { signatures.erase(id); }
 
   void connect(Fd socket);
-  void closed(std::uint32_t of_generation, const Error& error);
+  void lost_socket(std::uint32_t of_generation, const Error& error);
   void received(const event::Frame& frame);
   /// Where a request for a key of this generation goes: to the keyholder that was there with it; when that one is gone,
   /// to the newest. Null: nowhere yet.
