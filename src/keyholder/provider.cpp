@@ -72,6 +72,7 @@ int key_import(void* object, int, const OSSL_PARAM params[]) {
     key->identity = from->identity;
     key->public_key = crypto::share(from->public_key);
     key->type = from->type;
+    key->generation = from->generation;
     return 1;
   }
   // A public key of another provider, imported to be compared with one of ours.

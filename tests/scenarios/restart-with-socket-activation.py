@@ -127,8 +127,8 @@ def says_what_is_missing(scene):
     """no socket, another name, a socket off loopback for plaintext: the node does not start, and says why"""
     start, _, _, _ = passed_sockets(scene)
     address, off_loopback = open_socket("0.0.0.0")
-    good = open_socket()[1]
-    for sockets, text in (({}, "passed no socket"), ({"secrue": good, "plain": good}, "secrue, plain"),
+    good, other = open_socket()[1], open_socket()[1]
+    for sockets, text in (({}, "passed no socket"), ({"secrue": good, "plain": other}, "secrue, plain"),
                           ({"secure": good, "plain": off_loopback}, address)):
         with contextlib.suppress(AssertionError):
             start(sockets)
