@@ -13,7 +13,7 @@ from harness.load import Load
 from harness.net import fresh_address
 from harness.node import binary
 from harness.refusals import CLIENT, SERVER
-from harness.service_manager import ServedNode
+from harness.systemd import ServedNode
 
 RESTARTS = 5
 

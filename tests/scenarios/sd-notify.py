@@ -4,7 +4,7 @@ import signal
 import time
 
 from harness import PlainStream, channel, echo, run, test, wait_until
-from harness.service_manager import Notices, ServedNode
+from harness.systemd import Notices, ServedNode
 
 
 def arrange(scene, watchdog=None, abstract=False, **options):
