@@ -83,8 +83,7 @@ void Decoder::read_balance(const Part& part, To& to) {
   if (to.balance != Balance::InOrder && to.balance != Balance::Pinned) return;
   const Place& at = part.fields.find("balance")->at;
   std::string no_effect = " has no effect with balance = " + quoted(to_string(to.balance)) + "; remove one";
-  if (to.slow_start.count() > 0)
-    report_.add(part.fields.find("slow_start")->at, part.of("slow_start") + no_effect, at);
+  if (to.slow_start.count() > 0) report_.add(part.fields.find("slow_start")->at, part.of("slow_start") + no_effect, at);
   if (to.balance == Balance::Pinned) return;
   for (const Located<Target>& target : to.targets) {
     if (target.value.weight == 1) continue;
