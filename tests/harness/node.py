@@ -57,7 +57,7 @@ class Node:
     """
 
     def __init__(self, scene, name, identities=None, channels=(), toml=None, workers=1, settings=None, env=None,
-                 preexec=None):
+                 preexec=None, program=None, flags=(), cwd=None):
         self.scene = scene
         self.name = name
         self.config = scene.path(f"{name}.toml")
@@ -66,6 +66,9 @@ class Node:
         self._env = env or {}
         self._preexec = preexec
         self._popen = {}
+        self._program = program or binary()
+        self._flags = list(flags)
+        self._cwd = cwd
         self._settings = {"state": self.state, "workers": workers, **(settings or {})}
         self._lines: list[str] = []
         self.child = None
@@ -90,12 +93,13 @@ class Node:
     # Life
 
     def command(self) -> list[str]:
-        return [binary(), "run", self.config]
+        return [self._program, "run", self.config, *self._flags]
 
     def start(self, wait: bool = True) -> "Node":
         self.child = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL,
                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                      env={**os.environ, **self._env}, preexec_fn=self._preexec, **self._popen)
+                                      env={**os.environ, **self._env}, preexec_fn=self._preexec,
+                                      cwd=self._cwd, **self._popen)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         if wait:
