@@ -28,11 +28,12 @@ from harness.process import program  # noqa: E402
 BIN = os.path.join(ROOT, "build", "release")
 RESULTS = os.path.join(ROOT, "build", "bench", "gateway.json")
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
+SCALE = float(os.environ.get("BENCH_SCALE", "1"))  # less than 1: to see whether it runs, not what it costs
 RELAY_CORE, LOAD_CORE = 1, 0
 BACKEND_PORT = 24100
 PEERS = ("nginx", "haproxy", "hitch")
 OURS, KEY_INSIDE = "ours", "ours_key_in_process"
-DESCRIPTORS = 40000
+DESCRIPTORS = 12000
 SATURATION = 0.7  # of what the best peer can do: the rate of the open loop
 
 
@@ -58,7 +59,10 @@ class Relay:
 
     def start(self):
         getattr(self, "_" + self.name)()
-        net.wait_until(lambda: net.listening(self.where), f"{self.name} to listen", 15, pause=0.05)
+        try:
+            net.wait_until(lambda: net.listening(self.where), f"{self.name} to listen", 15, pause=0.05)
+        except AssertionError as late:
+            raise SystemExit(f"bench: {late}\n{self.story()}") from late
         if self.node:
             self.node.wait_for_tickets()
         time.sleep(0.2)
@@ -77,6 +81,13 @@ class Relay:
                 self.child.wait()
         self.node = self.child = None
 
+    def story(self) -> str:
+        if self.node:
+            return self.node.story()
+        self.bench.log.flush()
+        with open(self.bench.log.name) as file:
+            return file.read()[-2000:]
+
     def pids(self) -> list[int]:
         return family(self.node.supervisor if self.node else self.child.pid)
 
@@ -88,7 +99,7 @@ class Relay:
     def _nginx(self):
         config = self.bench.write("nginx.conf", f"""
             load_module /usr/lib/nginx/modules/ngx_stream_module.so;
-            daemon off; pid nginx.pid; worker_processes 1; worker_rlimit_nofile {DESCRIPTORS}; error_log stderr error;
+            daemon off; pid nginx.pid; worker_processes 1; error_log stderr error;
             events {{ worker_connections 10000; }}
             stream {{
               ssl_protocols TLSv1.3; ssl_session_tickets on; ssl_session_cache none;
@@ -102,7 +113,7 @@ class Relay:
         config = self.bench.write("haproxy.cfg", f"""
 global
   nbthread 1
-  maxconn 10000
+  maxconn 5000
 defaults
   mode tcp
   timeout connect 10s
@@ -116,7 +127,9 @@ listen relay
 
     def _hitch(self):
         host, port = self.where.split(":")
+        become = 'user = "nobody"' if os.geteuid() == 0 else ""  # it refuses to run as root
         config = self.bench.write("hitch.conf", f"""
+{become}
 frontend = "[{host}]:{port}"
 backend = "[127.0.0.1]:{BACKEND_PORT}"
 pem-file = "{self.bench.combined}"
@@ -125,7 +138,7 @@ workers = 1
 backlog = 4096
 daemon = off
 quiet = on
-log-level = 0
+log-level = 1
 """)
         self._run("hitch", "--config", config)
 
@@ -176,16 +189,12 @@ class Bench:
         os.chmod(self.path(name), 0o600)
         return self.path(name)
 
-    def load(self, relay, kind, *more) -> dict:
+    def load(self, relay, kind, count, *more) -> dict:
         command = [os.path.join(BIN, "relay_load"), kind, relay.where, "--watch", ",".join(map(str, relay.pids())),
-                   *map(str, more)]
+                   "--count", str(max(1, round(count * SCALE))), *map(str, more)]
         done = subprocess.run(command, capture_output=True, text=True, preexec_fn=on_core(LOAD_CORE), timeout=120)
         if done.returncode != 0:
-            self.log.flush()
-            with open(self.log.name) as file:
-                said = file.read()[-2000:]
-            story = relay.node.story() if relay.node else said
-            raise SystemExit(f"bench: {kind} through {relay.name} failed: {done.stderr}\n{story}")
+            raise SystemExit(f"bench: {kind} through {relay.name} failed: {done.stderr}\n{relay.story()}")
         return json.loads(done.stdout)
 
     def stop(self):
@@ -198,23 +207,23 @@ class Bench:
 # What is measured: each returns (value, what the load said).
 
 def full(bench, relay):
-    said = bench.load(relay, "full", "--count", 1200, "--parallel", 16)
+    said = bench.load(relay, "full", 1200, "--parallel", 16)
     return said["cpu_us"], said
 
 
 def resumed(bench, relay):
-    said = bench.load(relay, "resumed", "--count", 1600, "--parallel", 16)
+    said = bench.load(relay, "resumed", 1600, "--parallel", 16)
     return said["cpu_us"], said
 
 
 def request(bench, relay):
-    said = bench.load(relay, "requests", "--count", 25000, "--parallel", 16)
+    said = bench.load(relay, "requests", 25000, "--parallel", 16)
     return said["cpu_us"], said
 
 
 def bulk(streams):
     def run(bench, relay):
-        said = bench.load(relay, "bulk", "--count", 8, "--parallel", streams)
+        said = bench.load(relay, "bulk", 8, "--parallel", streams)
         return said["cpu_us"] / 1e6 * 16, said  # an object is a sixteenth of a GiB
     return run
 
@@ -222,12 +231,12 @@ def bulk(streams):
 def idle(bench, relay):
     relay.stop()
     relay.start()
-    said = bench.load(relay, "idle", "--count", 2000)
+    said = bench.load(relay, "idle", 2000)
     return said["kb"], said
 
 
 def paced(bench, relay):
-    said = bench.load(relay, "paced", "--count", 2500, "--rate", bench.rate)
+    said = bench.load(relay, "paced", 2500, "--rate", bench.rate)
     return said["p99_ms"], said
 
 
@@ -304,7 +313,10 @@ def main() -> None:
             raise SystemExit(f"bench: there is no metric {name}; there are {', '.join(METRICS)}")
     if len(os.sched_getaffinity(0)) < 2:
         raise SystemExit("bench: two cores are needed, one for the relay and one for the load")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if most != resource.RLIM_INFINITY and most < DESCRIPTORS:
+        raise SystemExit(f"bench: {DESCRIPTORS} descriptors are needed, and at most {most} may be open (ulimit -Hn)")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, most))
     rows = []
     if "BENCH_METRICS" in os.environ and os.path.exists(RESULTS):
         with open(RESULTS) as file:
