@@ -27,6 +27,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -257,7 +258,7 @@ Spent measure(Load& load, const std::function<void()>& work) {
 /// `count` times connect, request, close; so many clients at once.
 void connections(Load& load, std::size_t count, std::string_view text, std::size_t answer) {
   std::size_t begun = 0, done = 0;
-  std::vector<Client*> idle;
+  std::deque<Client*> idle;  // in turn, so that each client is used
   load.connected = [&](Client& client) { client.request(text, answer); };
   load.answered = [&](Client& client) {
     client.close();
@@ -267,8 +268,8 @@ void connections(Load& load, std::size_t count, std::string_view text, std::size
   for (auto& client : load.clients()) idle.push_back(client.get());
   while (done < count) {
     while (!idle.empty() && begun < count) {
-      Client* client = idle.back();
-      idle.pop_back();
+      Client* client = idle.front();
+      idle.pop_front();
       ++begun;
       client->connect();
     }
