@@ -1,8 +1,9 @@
-// Linked into a second build of the program `cipherway` that only the benchmark runs: an identity's private key is in the
-// gateway worker, as it is in other relays, so that the cost of keeping it out can be measured. The product cannot be
-// configured to do this, because it does not contain this file.
+// Linked into a second build of the program `cipherway` that only the benchmark runs: an identity's private key is in
+// the gateway worker, as it is in other relays, so that the cost of keeping it out can be measured. The product cannot
+// be configured to do this, because it does not contain this file.
 //
-// The key is read from key-inside.pem in the current folder before the worker enters its sandbox; all identities have it.
+// The key is read from key-inside.pem in the current folder before the worker enters its sandbox; all identities have
+// it.
 
 #include "tls/keys.h"
 

@@ -146,8 +146,8 @@ class Load {
 
   std::function<void(Client&)> connected;
   std::function<void(Client&)> answered;
-  bool resumes = false;       ///< every handshake must be a resumption; else none may be
-  std::string cipher;         ///< what the last handshake agreed on
+  bool resumes = false;  ///< every handshake must be a resumption; else none may be
+  std::string cipher;    ///< what the last handshake agreed on
 
   void turn(int milliseconds) {
     epoll_event events[256];
@@ -406,13 +406,17 @@ Plan plan_from(int argc, char** argv) {
     give_up(where + " is not HOST:PORT");
   for (int i = 3; i + 1 < argc; i += 2) {
     std::string_view flag = argv[i];
-    if (flag == "--count") plan.count = static_cast<std::size_t>(std::atoll(argv[i + 1]));
-    else if (flag == "--parallel") plan.parallel = static_cast<std::size_t>(std::atoll(argv[i + 1]));
-    else if (flag == "--rate") plan.rate = std::atof(argv[i + 1]);
+    if (flag == "--count")
+      plan.count = static_cast<std::size_t>(std::atoll(argv[i + 1]));
+    else if (flag == "--parallel")
+      plan.parallel = static_cast<std::size_t>(std::atoll(argv[i + 1]));
+    else if (flag == "--rate")
+      plan.rate = std::atof(argv[i + 1]);
     else if (flag == "--watch") {
       std::istringstream pids(argv[i + 1]);
       for (std::string pid; std::getline(pids, pid, ',');) plan.watched.push_back(std::atoi(pid.c_str()));
-    } else give_up("unknown flag " + std::string(flag));
+    } else
+      give_up("unknown flag " + std::string(flag));
   }
   return plan;
 }
