@@ -40,7 +40,11 @@ class Address {
 /// A stale UNIX socket (nobody listens) is replaced; one that answers is an error.
 Result<Fd> listen_on(const Address& address, int backlog);
 
+/// Whether something will be sent as soon as a connection is there. If so, its handshake is one segment shorter; if
+/// not, the other side would learn some 40 ms late that it is there.
+enum class FirstData { MayWait, AtHand };
+
 /// Starts a connection without waiting for it: the socket is writable when it is established or failed.
-Result<Fd> connect_to(const Address& address);
+Result<Fd> connect_to(const Address& address, FirstData first = FirstData::MayWait);
 
 }  // namespace cipherway

@@ -3,6 +3,7 @@
 #include "crypto/key.h"
 
 #include <cstdint>
+#include <vector>
 
 namespace cipherway::crypto {
 
@@ -22,6 +23,24 @@ bool fits(SignatureScheme scheme, KeyType type);
 
 /// Signs `message` (hashed as the scheme says; RSA-PSS with a salt as long as the digest).
 Result<Bytes> sign(EVP_PKEY* key, SignatureScheme scheme, BytesView message);
+/// Signs with one key again and again: what OpenSSL looks up for a signature is looked up once.
+class Signer {
+ public:
+  /// Keeps a reference to the key.
+  explicit Signer(EVP_PKEY* key);
+  Result<Bytes> sign(SignatureScheme scheme, BytesView message);
+
+ private:
+  struct Prepared {
+    SignatureScheme scheme;
+    KeyContextHandle context;
+  };
+  Result<EVP_PKEY_CTX*> prepared(SignatureScheme scheme);
+
+  KeyHandle key_;
+  std::vector<Prepared> prepared_;  // few: the schemes of one type of key
+};
+
 /// An error unless `signature` is the key's over `message`.
 Result<void> verify(EVP_PKEY* key, SignatureScheme scheme, BytesView message, BytesView signature);
 

@@ -25,6 +25,24 @@ TEST(SignatureTest, EverySchemeVerifiesItsOwnAndNothingElse) {
   }
 }
 
+TEST(SignatureTest, ASignerSignsWithEverySchemeAgainAndAgain) {
+  for (auto type : {KeyType::P256, KeyType::P384, KeyType::Ed25519, KeyType::Rsa}) {
+    KeyHandle key = *generate_key(type, 2048);
+    Signer signer(key.get());
+    for (int round = 0; round < 3; ++round) {
+      for (auto [of_type, scheme] : kPairs) {
+        if (of_type != type) continue;
+        SCOPED_TRACE(static_cast<int>(scheme));
+        std::string statement = "statement " + std::to_string(round);
+        auto signature = signer.sign(scheme, as_bytes(statement));
+        ASSERT_TRUE(signature) << signature.error().what;
+        EXPECT_TRUE(verify(key.get(), scheme, as_bytes(statement), *signature));
+        EXPECT_FALSE(verify(key.get(), scheme, as_bytes("another"), *signature));
+      }
+    }
+  }
+}
+
 TEST(SignatureTest, ASchemeFitsItsKeyTypeAlone) {
   for (auto [type, scheme] : kPairs)
     for (auto other : {KeyType::P256, KeyType::P384, KeyType::Ed25519, KeyType::Rsa})

@@ -57,6 +57,10 @@ Result<void> EventLoop::change(int fd, std::uint32_t events, Watcher& watcher) {
 
 void EventLoop::remove(int fd, Watcher& watcher) {
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  forget(watcher);
+}
+
+void EventLoop::forget(Watcher& watcher) {
   std::erase(again_, &watcher);
   if (dispatching_) removed_.push_back(&watcher);
 }

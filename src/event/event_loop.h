@@ -59,6 +59,9 @@ class EventLoop {
   Result<void> add(int fd, std::uint32_t events, Watcher& watcher);
   Result<void> change(int fd, std::uint32_t events, Watcher& watcher);
   void remove(int fd, Watcher& watcher);
+  /// Instead of `remove`, for a descriptor that is closed right after this and that nobody has a duplicate of: the
+  /// kernel then stops watching it by itself.
+  void forget(Watcher& watcher);
 
   /// Calls `watcher.ready(0)` in the next turn, which then does not wait: for one that stopped in the middle of its
   /// work so that others get their turn. Forgotten when the watcher is removed.

@@ -175,7 +175,9 @@ std::uint64_t Connection::pin() const {
 Result<void> Connection::begin_target() {
   timer_.set_after(channel_->config.timeouts.connect);
   enter(Phase::AwaitingTarget);
-  Fd socket = TRY(connect_to(visit_->address()));
+  // We speak first if we speak TLS, or if the client has said something already.
+  bool at_hand = channel_->to != nullptr || client_.has_unread();
+  Fd socket = TRY(connect_to(visit_->address(), at_hand ? FirstData::AtHand : FirstData::MayWait));
   target_.emplace(host_.loop(), host_.scratch(), *this, std::move(socket));
   return target_->watch();
 }
@@ -321,7 +323,7 @@ bool Connection::pump(Endpoint& from, Endpoint& to, std::uint64_t& counter) {
       end(&from == &client_ ? "truncated by client" : "truncated by target");
       return false;
     case Endpoint::Pull::Closed:
-      if (!to.finish()) broke(to);
+      if (!to.finish(to.read_ended() && from.finished())) broke(to);
       return true;
     case Endpoint::Pull::Data: break;
   }

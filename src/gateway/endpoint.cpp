@@ -16,7 +16,7 @@ Endpoint::Endpoint(event::EventLoop& loop, Scratch& scratch, Owner& owner, Fd so
     : loop_(loop), scratch_(scratch), owner_(owner), socket_(std::move(socket)) {}
 
 Endpoint::~Endpoint() {
-  if (socket_) loop_.remove(socket_.get(), *this);
+  if (socket_) loop_.forget(*this);
 }
 
 void Endpoint::start_tls(std::unique_ptr<tls::Session> session, bool speaks_first) {
@@ -87,10 +87,10 @@ Endpoint::Receive Endpoint::receive(std::span<std::uint8_t> into, std::size_t& g
   }
 }
 
-bool Endpoint::send(BytesView bytes) {
+bool Endpoint::send(BytesView bytes, int flags) {
   if (!has_unsent()) {
     while (writable_ && !bytes.empty()) {
-      ssize_t count = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+      ssize_t count = ::send(socket_.get(), bytes.data(), bytes.size(), flags | MSG_DONTWAIT | MSG_NOSIGNAL);
       if (count >= 0) {
         bytes = bytes.subspan(static_cast<std::size_t>(count));
         continue;
@@ -134,9 +134,9 @@ bool Endpoint::flush() {
   return true;
 }
 
-bool Endpoint::send_output() {
+bool Endpoint::send_output(int flags) {
   if (scratch_.output.view().empty()) return true;
-  bool sent = send(scratch_.output.view());
+  bool sent = send(scratch_.output.view(), flags);
   scratch_.output.clear();
   return sent;
 }
@@ -150,6 +150,21 @@ void Endpoint::keep_unread() {
     held_ = Bytes(rest.begin(), rest.end());
   }
   tls_->give({});
+}
+
+/// The handshake is done, what is left to be sent of it is the session ticket, and the client has said something
+/// already: the ticket goes with the answer, in one segment. (A client that has not might be holding back what it wants
+/// to say until the ticket acknowledges its Finished.)
+void Endpoint::keep_ticket() {
+  BytesView output = scratch_.output.view();
+  ticket_.assign(output.begin(), output.end());
+  scratch_.output.clear();
+}
+
+void Endpoint::put_ticket_first() {
+  if (ticket_.empty()) return;
+  scratch_.output.append(ticket_);
+  Bytes().swap(ticket_);
 }
 
 /// Looks at what is held before the library does: whoever speaks something else is told apart from broken TLS.
@@ -168,6 +183,7 @@ Endpoint::Handshake Endpoint::handshake() {
   for (;;) {
     if (!needs_input_) {
       auto step = tls_->handshake(scratch_.output);
+      if (step == tls::Session::Step::Done && !tls_->unread().empty()) keep_ticket();
       bool sent = send_output();
       keep_unread();
       switch (step) {
@@ -262,6 +278,7 @@ Endpoint::Pull Endpoint::pull_tls() {
 
 bool Endpoint::push(BytesView plain) {
   if (!tls_) return send(plain);
+  put_ticket_first();
   if (!tls_->write(plain, scratch_.output)) {
     failure_ = tls_->refusal();
     scratch_.output.clear();
@@ -270,14 +287,15 @@ bool Endpoint::push(BytesView plain) {
   return send_output();
 }
 
-bool Endpoint::finish() {
+bool Endpoint::finish(bool closes_now) {
   if (finish_wanted_) return true;
   finish_wanted_ = true;
   if (tls_) {
+    put_ticket_first();
     tls_->close(scratch_.output);
-    if (!send_output()) return false;
+    if (!send_output(MSG_MORE)) return false;  // the FIN follows in the same segment
   }
-  if (!has_unsent()) ::shutdown(socket_.get(), SHUT_WR);
+  if (!has_unsent() && !closes_now) ::shutdown(socket_.get(), SHUT_WR);
   return true;
 }
 

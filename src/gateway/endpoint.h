@@ -56,6 +56,8 @@ class Endpoint final : public event::Watcher {
   /// Closed: the peer ended its direction properly. Truncated: it did so without close_notify. Failed: see `failure`.
   Pull pull();
   BytesView pulled() const { return pulled_; }
+  /// The peer has said something that was not pulled yet.
+  bool has_unread() const { return !held_.empty(); }
   /// A batch was read and there may be more at once.
   bool may_have_more() const { return !read_ended_ && (readable_ || (tls_ && tls_->read_ended())); }
 
@@ -65,8 +67,9 @@ class Endpoint final : public event::Watcher {
   bool has_unsent() const { return unsent_begin_ < unsent_.size(); }
   bool flush();
 
-  /// Ends our direction once everything is sent: close_notify, then FIN.
-  bool finish();
+  /// Ends our direction once everything is sent: close_notify, then FIN. `closes_now`: the connection ends with this,
+  /// so that the FIN may be left to the closing of the socket.
+  bool finish(bool closes_now = false);
   bool finished() const { return finish_wanted_ && !has_unsent(); }
   bool read_ended() const { return read_ended_; }
 
@@ -89,9 +92,11 @@ class Endpoint final : public event::Watcher {
  private:
   enum class Receive { Got, Nothing, End, Failed };
   Receive receive(std::span<std::uint8_t> into, std::size_t& got);
-  bool send(BytesView bytes);
-  bool send_output();
+  bool send(BytesView bytes, int flags = 0);
+  bool send_output(int flags = 0);
   void keep_unread();
+  void keep_ticket();
+  void put_ticket_first();
   bool first_bytes_are_tls();
   Pull pull_plain();
   Pull pull_tls();
@@ -103,6 +108,7 @@ class Endpoint final : public event::Watcher {
   std::unique_ptr<tls::Session> tls_;
   Bytes held_;       // what came too early to be read
   BytesView early_;  // all that came before `start_tls`, in `held_` or in the scratch
+  Bytes ticket_;     // a session ticket that leaves with what is sent next
   Bytes unsent_;     // what the socket did not take yet
   std::size_t unsent_begin_ = 0;
   std::size_t batch_ = kLeastBatch;

@@ -16,7 +16,9 @@
 namespace cipherway::keyholder {
 
 struct Holder::Identity {
-  crypto::KeyHandle key;
+  explicit Identity(const crypto::KeyHandle& key) : signer(key.get()) {}
+
+  crypto::Signer signer;
   crypto::KeyType type = crypto::KeyType::P256;
   std::array<std::uint8_t, 32> public_key_sha256{};
   std::uint64_t signatures = 0;
@@ -206,8 +208,7 @@ Holder::Outcome Holder::load_identity(Peer& from, event::Frame& frame) {
   forget_registers();
   if (!loaded) return refuse<Refused>(std::move(loaded).error().in(doing));
 
-  auto identity = std::make_unique<Identity>();
-  identity->key = std::move(loaded->key);
+  auto identity = std::make_unique<Identity>(loaded->key);
   identity->type = loaded->type;
   Bytes digest = crypto::sha256(message->public_key);
   std::copy(digest.begin(), digest.end(), identity->public_key_sha256.begin());
@@ -331,7 +332,7 @@ Holder::Outcome Holder::sign_statement(Peer& from, event::Frame& frame) {
   if (!crypto::fits(*scheme, identity.type))
     return refused({ErrorKind::Denied, "the signature scheme is not one of the key's"});
 
-  auto signature = crypto::sign(identity.key.get(), *scheme, message->statement);
+  auto signature = identity.signer.sign(*scheme, message->statement);
   forget_registers();
   if (!signature) return refuse<Refused>(std::move(signature).error());
   ++identity.signatures;

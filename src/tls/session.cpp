@@ -65,6 +65,7 @@ Session::Step Session::handshake(Output& output) {
   int error = done == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), done);
   parked_ = error == SSL_ERROR_WANT_ASYNC;
   if (parked_) return Step::NeedsKey;
+  rest();
   if (error == SSL_ERROR_WANT_READ) return Step::NeedsInput;
   if (error == SSL_ERROR_NONE) {
     SSL_clear_mode(ssl_.get(), SSL_MODE_ASYNC);
@@ -72,6 +73,13 @@ Session::Step Session::handshake(Output& output) {
   }
   refuse();
   return Step::Failed;
+}
+
+/// A session that waits keeps no buffers, 33 kB of them; the library wipes what it frees (set_up_library). In the
+/// middle of a record they are needed, which libraries before 3.0.14 do not notice (CVE-2024-4741).
+void Session::rest() {
+  bool between_records = SSL_has_pending(ssl_.get()) == 0 && std::strcmp(SSL_rstate_string(ssl_.get()), "RH") == 0;
+  if (between_records) SSL_free_buffers(ssl_.get());
 }
 
 void Session::refuse() {
@@ -107,9 +115,10 @@ Session::Read Session::read(std::span<std::uint8_t> plain, Output& output) {
       read_ended_ = error == SSL_ERROR_ZERO_RETURN ? ReadStep::Closed : ReadStep::Failed;
       if (read_ended_ == ReadStep::Failed) refuse();
     }
-    if (filled > 0) break;
-    return {read_ended_.value_or(ReadStep::NeedsInput)};
+    break;
   }
+  rest();
+  if (filled == 0) return {read_ended_.value_or(ReadStep::NeedsInput)};
   messages_ = 0;
   return {ReadStep::Data, filled};
 }
@@ -122,6 +131,13 @@ bool Session::write(BytesView plain, Output& output) {
     records_ = 0;
     if (SSL_version(ssl_.get()) == TLS1_3_VERSION) SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED);
   }
+  // The library takes a buffer for the largest record that may be written: a small one for little data.
+  std::size_t record = plain.size() <= kFewRecordBytes ? kFewRecordBytes : kMostRecordBytes;
+  if (record != record_bytes_) {
+    SSL_set_max_send_fragment(ssl_.get(), record);
+    SSL_set_split_send_fragment(ssl_.get(), record);
+    record_bytes_ = record;
+  }
   while (!plain.empty()) {
     std::size_t put = 0;
     if (SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &put) != 1) {
@@ -130,6 +146,7 @@ bool Session::write(BytesView plain, Output& output) {
     }
     plain = plain.subspan(put);
   }
+  rest();
   return true;
 }
 

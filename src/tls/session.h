@@ -104,6 +104,9 @@ class Session final : private keyholder::SignatureWaiter {
   bool resumed() const;
 
  private:
+  static constexpr std::size_t kMostRecordBytes = 16 * 1024;
+  static constexpr std::size_t kFewRecordBytes = 4 * 1024;
+
   struct Wire {
     BytesView in;
     Output* out = nullptr;
@@ -115,6 +118,7 @@ class Session final : private keyholder::SignatureWaiter {
   void signature_ready() override { owner_.key_operation_done(); }
   void refuse();
   std::optional<identity::Certificate> presented() const;
+  void rest();
 
   std::shared_ptr<Context> context_;
   Resumable& owner_;
@@ -126,6 +130,7 @@ class Session final : private keyholder::SignatureWaiter {
   bool close_sent_ = false;
   std::uint64_t records_ = 0;  // written with the current key
   int messages_ = 0;           // that were no data, since the last batch with data
+  std::size_t record_bytes_ = kMostRecordBytes;
   std::optional<ReadStep> read_ended_;
   Refusal refusal_;
   std::string policy_detail_;

@@ -78,6 +78,16 @@ int SessionCallbacks::select_alpn(SSL* ssl, const unsigned char** out, unsigned 
   return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+namespace {
+
+/// Looked up once: by its old name it would be for every ticket.
+const EVP_CIPHER* ticket_cipher() {
+  static EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr);
+  return cipher;
+}
+
+}  // namespace
+
 int SessionCallbacks::ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
                                  EVP_MAC_CTX* mac, int encrypt) {
   const TicketKeys& keys = *static_cast<Context*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)))->tickets();
@@ -93,7 +103,7 @@ int SessionCallbacks::ticket_key(SSL* ssl, unsigned char* name, unsigned char* i
       OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>("SHA256"), 0),
       OSSL_PARAM_construct_end()};
   if (EVP_MAC_CTX_set_params(mac, params) != 1 ||
-      EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key->cipher_key().data(), iv, encrypt) != 1)
+      EVP_CipherInit_ex2(cipher, ticket_cipher(), key->cipher_key().data(), iv, encrypt, nullptr) != 1)
     return -1;
   bool renew = encrypt == 0 && key != keys.fresh();
   return renew ? 2 : 1;

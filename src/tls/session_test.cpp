@@ -202,6 +202,31 @@ TEST_F(SessionTest, ALongSessionTakesNewKeysBeforeTheOldOnesAreWornOut) {
   EXPECT_EQ(written(), record);
 }
 
+TEST_F(SessionTest, RecordsMayComeInAnyPieces) {
+  connect_keyholder();
+  auto ends = begin(*Context::make(client_settings(), keys_), *Context::make(server_settings(), keys_));
+  shake_hands(*ends);
+  for (std::size_t piece : {1U, 4U, 5U, 6U, 23U, 4096U}) {
+    SCOPED_TRACE(piece);
+    std::string sent(6000, static_cast<char>('a' + piece % 26));
+    ASSERT_TRUE(ends->client->write(as_bytes(sent), ends->to_server));
+    ASSERT_TRUE(ends->client->write(as_bytes("and more"), ends->to_server));
+    Bytes wire(ends->to_server.view().begin(), ends->to_server.view().end());
+    ends->to_server.clear();
+    std::string got;
+    for (std::size_t at = 0; at < wire.size(); at += piece) {
+      ends->server->give(BytesView(wire).subspan(at, std::min(piece, wire.size() - at)));
+      // Room for less than a record: the rest stays in the session between two reads.
+      for (Bytes plain(100);;) {
+        auto read = ends->server->read(plain, ends->to_client);
+        if (read.step != ReadStep::Data) break;
+        got += as_text(BytesView(plain).first(read.bytes));
+      }
+    }
+    EXPECT_EQ(got, sent + "and more");
+  }
+}
+
 TEST_F(SessionTest, AChangedBitInARecordEndsIt) {
   connect_keyholder();
   auto ends = begin(*Context::make(client_settings(), keys_), *Context::make(server_settings(), keys_));
