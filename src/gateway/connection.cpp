@@ -179,7 +179,7 @@ Result<void> Connection::begin_target() {
   bool at_hand = channel_->to != nullptr || client_.has_unread();
   Fd socket = TRY(connect_to(visit_->address(), at_hand ? FirstData::AtHand : FirstData::MayWait));
   target_.emplace(host_.loop(), host_.scratch(), *this, std::move(socket));
-  return target_->watch();
+  return target_->watch(true);
 }
 
 /// The first target, or another one because this one did not work out: no byte was delivered to it yet.

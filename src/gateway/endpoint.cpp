@@ -55,7 +55,8 @@ void Endpoint::keep_early() {
   }
 }
 
-Result<void> Endpoint::watch() {
+Result<void> Endpoint::watch(bool quiet) {
+  readable_ = !quiet;
   return loop_.add(socket_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *this);
 }
 

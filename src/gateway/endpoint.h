@@ -29,7 +29,8 @@ class Endpoint final : public event::Watcher {
   Endpoint(event::EventLoop& loop, Scratch& scratch, Owner& owner, Fd socket);
   ~Endpoint();
 
-  Result<void> watch();
+  /// `quiet`: nothing can have come yet, so nothing is read before the loop says that something has.
+  Result<void> watch(bool quiet = false);
 
   enum class Early { Some, Nothing, Closed, Failed };
   /// Reads before it is known what this end speaks: `early` is everything that came so far.

@@ -4,6 +4,7 @@
 #include "gateway/prepared.h"
 #include "gateway/target_status.h"
 
+#include <malloc.h>
 #include <nlohmann/json.hpp>
 #include <sys/random.h>
 #include <unistd.h>
@@ -23,6 +24,14 @@ std::uint64_t random_seed() {
   std::uint64_t seed = 0;
   if (::getrandom(&seed, sizeof seed, 0) != static_cast<ssize_t>(sizeof seed)) broken("no randomness");
   return seed;
+}
+
+constexpr std::chrono::milliseconds kQuietAfter{500};
+
+/// Handshakes leave holes between what connections keep, and bursts of connections a heap of which little is used:
+/// when there is time for it, whole free pages go back to the kernel.
+void return_memory() {
+  ::malloc_trim(0);
 }
 
 /// The largest payload of each order; anything else from the supervisor ends the worker.
@@ -78,14 +87,16 @@ Worker::Worker(event::EventLoop& loop, Fd control, WorkerStart start)
       checks_(loop, scratch_, random_),
       names_limit_(loop, [this] { put_in_force(); }),
       targets_tick_(loop, [this] { watch_targets(); }),
-      drain_limit_(loop, [this] {
-        log::warn("worker.drain.limit", {{"connections", connections_.size()}});
-        std::vector<Connection*> left;
-        for (const auto& connection : connections_) left.push_back(connection.get());
-        for (Connection* connection : left) connection->evict("drain timeout");
-        draining_ = false;  // the last one that ends does not make it a clean end
-        stop(left.empty() ? 0 : 1);
-      }) {
+      drain_limit_(loop,
+                   [this] {
+                     log::warn("worker.drain.limit", {{"connections", connections_.size()}});
+                     std::vector<Connection*> left;
+                     for (const auto& connection : connections_) left.push_back(connection.get());
+                     for (Connection* connection : left) connection->evict("drain timeout");
+                     draining_ = false;  // the last one that ends does not make it a clean end
+                     stop(left.empty() ? 0 : 1);
+                   }),
+      quiet_(loop, &return_memory) {
   control_ = std::make_unique<event::FrameSocket>(
       loop_, std::move(control),
       event::FrameSocket::Callbacks{.most_payload = &most_payload,
@@ -242,6 +253,7 @@ void Worker::accept(Door& door, Fd socket, const Address& peer) {
   auto& connection =
       connections_.emplace_back(std::make_unique<Connection>(*this, door.entrance, std::move(socket), peer));
   connection->position = connections_.size() - 1;
+  quiet_.set_after(kQuietAfter);
   connection->start();
 }
 
@@ -261,6 +273,7 @@ void Worker::closed(Connection& connection) {
 
 void Worker::bury() {
   burial_planned_ = false;
+  quiet_.set_after(kQuietAfter);
   closed_.clear();
   if (draining_ && connections_.empty()) stop(0);
 }

@@ -87,6 +87,7 @@ class Worker final : public ConnectionHost {
   bool burial_planned_ = false;
   bool draining_ = false;
   event::Timer drain_limit_;
+  event::Timer quiet_;  // expires when no connection has come or gone for a moment
   int exit_code_ = 0;
 };
 
