@@ -105,6 +105,7 @@ Session::Read Session::read(std::span<std::uint8_t> plain, Output& output) {
     std::size_t got = 0;
     if (SSL_read_ex(ssl_.get(), plain.data() + filled, plain.size() - filled, &got) == 1) {
       filled += got;
+      if (wire_.in.empty() && SSL_has_pending(ssl_.get()) == 0) break;  // the next call could only say so
       continue;
     }
     int error = SSL_get_error(ssl_.get(), 0);
