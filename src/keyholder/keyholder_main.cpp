@@ -7,8 +7,10 @@
 #include "keyholder/secret_arena.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -76,7 +78,26 @@ Result<void> tidy_descriptors() {
   return {};
 }
 
+/// A signature is short, and a worker waits for it: where both share a core, let the kernel switch to this process as
+/// soon as there is something to sign, and not at the end of the worker's time slice (Linux 6.12; elsewhere nothing
+/// changes).
+void ask_for_short_slices() {
+  // struct sched_attr: glibc 2.36 has none, and the kernel's header does not go together with sched.h.
+  struct {
+    std::uint32_t size = 48;
+    std::uint32_t policy = SCHED_OTHER;
+    std::uint64_t flags = 0;
+    std::int32_t nice = 0;
+    std::uint32_t priority = 0;
+    std::uint64_t runtime = 100'000;  // ns, the least there is
+    std::uint64_t deadline = 0;
+    std::uint64_t period = 0;
+  } attributes;
+  ::syscall(SYS_sched_setattr, 0, &attributes, 0U);
+}
+
 Result<void> prepare() {
+  ask_for_short_slices();
   TRY(harden_process());
   TRY(tidy_descriptors());
   // Signals meant for the node reach every process of its group; when to end is the supervisor's decision, which lets
