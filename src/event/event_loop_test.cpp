@@ -93,6 +93,35 @@ TEST(EventLoopTest, AWatcherRemovedInTheSameTurnIsNotCalled) {
   EXPECT_EQ(first.calls + second.calls, 1);
 }
 
+TEST(EventLoopTest, AForgottenWatcherIsNotCalledForWhatWasFetchedNorAfterItsDescriptorIsClosed) {
+  EventLoop loop;
+  int one[2], two[2];
+  ASSERT_EQ(::pipe(one), 0);
+  ASSERT_EQ(::pipe(two), 0);
+  Fd a(one[0]), a_in(one[1]), b(two[0]), b_in(two[1]);
+  Counting first, second;
+  auto forget = [&](Fd& fd, Counting& watcher) {
+    loop.forget(watcher);
+    fd.reset();
+  };
+  first.then = [&] { forget(b, second); };
+  second.then = [&] { forget(a, first); };
+  ASSERT_TRUE(loop.add(a.get(), EPOLLIN, first));
+  ASSERT_TRUE(loop.add(b.get(), EPOLLIN, second));
+  loop.again(first);
+  loop.again(second);
+  ASSERT_EQ(::write(a_in.get(), "x", 1), 1);
+  ASSERT_EQ(::write(b_in.get(), "x", 1), 1);
+  loop.turn(10ms);
+  Counting& left = a ? first : second;
+  Counting& gone = a ? second : first;
+  EXPECT_EQ(gone.calls, 0);
+  EXPECT_GE(left.calls, 1);
+  left.then = [] {};
+  loop.turn(0ms);
+  EXPECT_EQ(gone.calls, 0);
+}
+
 TEST(EventLoopTest, WorkAtTurnEndRunsOnceAndMayAskForMore) {
   EventLoop loop;
   int runs = 0;
