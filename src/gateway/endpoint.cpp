@@ -184,7 +184,7 @@ Endpoint::Handshake Endpoint::handshake() {
   for (;;) {
     if (!needs_input_) {
       auto step = tls_->handshake(scratch_.output);
-      if (step == tls::Session::Step::Done && !tls_->unread().empty()) keep_ticket();
+      if (step == tls::Session::Step::Done && tls_->last_step_left_a_ticket() && !tls_->unread().empty()) keep_ticket();
       bool sent = send_output();
       keep_unread();
       switch (step) {

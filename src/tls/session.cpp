@@ -159,6 +159,10 @@ void Session::close(Output& output) {
   SSL_shutdown(ssl_.get());
 }
 
+bool Session::last_step_left_a_ticket() const {
+  return SSL_is_server(ssl_.get()) == 1 && SSL_version(ssl_.get()) == TLS1_3_VERSION;
+}
+
 bool Session::resumed() const {
   return SSL_session_reused(ssl_.get()) == 1;
 }

@@ -68,6 +68,9 @@ class Session final : private keyholder::SignatureWaiter {
   /// Goes on with the handshake; Failed leaves the reason in `refusal` and the alert for the peer in the Output.
   Step handshake(Output& output);
   bool waits_for_key() const { return parked_; }
+  /// Once the handshake is done: what its last step left in the Output is a session ticket, which may leave later. (A
+  /// client's last step leaves its Finished, and with TLS 1.2 so does a server's.)
+  bool last_step_left_a_ticket() const;
   /// The pending signature fails now; `key_operation_done` follows.
   void abandon();
 
