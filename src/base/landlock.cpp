@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 
 namespace cipherway::sandbox {
@@ -18,6 +19,8 @@ namespace {
 // The kernel's interface (linux/landlock.h), of which Debian 12's header knows the first two versions only.
 struct RulesetAttributes {
   std::uint64_t handled_access_fs;
+  std::uint64_t handled_access_net;  // version 4
+  std::uint64_t scoped;              // version 6
 };
 struct [[gnu::packed]] PathBeneath {
   std::uint64_t allowed_access;
@@ -34,6 +37,10 @@ constexpr std::uint64_t kAllOfVersion1 = (1 << 13) - 1;
 constexpr std::uint64_t kRefer = 1 << 13;        // version 2
 constexpr std::uint64_t kTruncate = 1 << 14;     // version 3
 constexpr std::uint64_t kIoctlDevice = 1 << 15;  // version 5
+constexpr std::uint64_t kBindTcp = 1 << 0;
+constexpr std::uint64_t kConnectTcp = 1 << 1;
+constexpr std::uint64_t kScopeAbstractSockets = 1 << 0;
+constexpr std::uint64_t kScopeSignals = 1 << 1;
 constexpr std::uint64_t kFileRights = kExecute | kWriteFile | kReadFile | kTruncate | kIoctlDevice;
 
 std::uint64_t known_to(int version) {
@@ -44,17 +51,34 @@ std::uint64_t known_to(int version) {
   return rights;
 }
 
+/// What is handled and allowed by no rule is denied. There are no rules for ports: a ruleset can only shrink, and a
+/// reload may bring targets at other ones.
+std::uint64_t denied(Tcp tcp) {
+  switch (tcp) {
+    case Tcp::None: return kBindTcp | kConnectTcp;
+    case Tcp::Connect: return kBindTcp;
+    case Tcp::Any: return 0;
+  }
+  broken("Tcp out of range");
+}
+
+/// The kernel takes the members that its version knows, and refuses more.
+std::size_t size_known_to(int version) {
+  if (version >= 6) return sizeof(RulesetAttributes);
+  return version >= 4 ? offsetof(RulesetAttributes, scoped) : offsetof(RulesetAttributes, handled_access_net);
+}
+
 }  // namespace
 
-Result<int> restrict_files(std::span<const FileRule> rules) {
+Result<int> restrict_files(std::span<const FileRule> rules, Tcp tcp) {
   auto version = static_cast<int>(::syscall(SYS_landlock_create_ruleset, nullptr, 0, kVersionFlag));
   if (version < 0) {
     log::warn("sandbox.no-landlock", {{"reason", fail_errno("ask the kernel for Landlock").error()}});
     return 0;
   }
   std::uint64_t handled = known_to(version);
-  RulesetAttributes attributes{handled};
-  Fd ruleset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
+  RulesetAttributes attributes{handled, denied(tcp), kScopeAbstractSockets | kScopeSignals};
+  Fd ruleset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, size_known_to(version), 0)));
   if (!ruleset) return fail_errno("make a Landlock ruleset");
   for (const FileRule& rule : rules) {
     Fd path(::open(rule.path.c_str(), O_PATH | O_CLOEXEC));

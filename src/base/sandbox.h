@@ -15,9 +15,18 @@ struct FileRule {
   Access access = Access::Read;
 };
 
-/// Denies every file that is not listed, to this process and its children. Gives the version of Landlock in force, or 0
-/// where the kernel has none: that is logged as `sandbox.no-landlock` and must be shown in the process's status.
-Result<int> restrict_files(std::span<const FileRule> rules);
+/// What a process may do with TCP from now on. Accepting on a socket that it was given is always possible.
+enum class Tcp {
+  None,     ///< neither bind nor connect
+  Connect,  ///< no bind: it cannot open a port, nor pose as another address of this machine
+  Any,
+};
+
+/// Denies every file that is not listed, to this process and its children; what `tcp` does not say (from version 4 of
+/// Landlock on); and abstract UNIX sockets and signals of anybody outside (from version 6 on). Gives the version of
+/// Landlock in force, or 0 where the kernel has none: that is logged as `sandbox.no-landlock` and must be shown in the
+/// process's status.
+Result<int> restrict_files(std::span<const FileRule> rules, Tcp tcp = Tcp::None);
 
 enum class Profile {
   Keyholder,      ///< talks on sockets that it is given, remembers, computes; opens nothing

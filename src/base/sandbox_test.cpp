@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -12,10 +13,12 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -196,6 +199,73 @@ TEST_F(Files, AnUnknownPathIsAnError) {
               return !version && version.error().what.find("missing") != std::string::npos ? 0 : 1;
             }),
             0);
+}
+
+/// A port that somebody listens on.
+class SandboxNetwork : public testing::Test {
+ protected:
+  void SetUp() override {
+    listening_ = Fd(::socket(AF_INET, SOCK_STREAM, 0));
+    ASSERT_EQ(::bind(listening_.get(), address(), sizeof address_), 0);
+    ASSERT_EQ(::listen(listening_.get(), 8), 0);
+    socklen_t length = sizeof address_;
+    ASSERT_EQ(::getsockname(listening_.get(), address(), &length), 0);
+  }
+  sockaddr* address() { return reinterpret_cast<sockaddr*>(&address_); }
+  int connects() {
+    Fd client(::socket(AF_INET, SOCK_STREAM, 0));
+    return ::connect(client.get(), address(), sizeof address_) == 0 ? 0 : errno;
+  }
+  int binds() {
+    Fd free(::socket(AF_INET, SOCK_STREAM, 0));
+    sockaddr_in any{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+    return ::bind(free.get(), reinterpret_cast<sockaddr*>(&any), sizeof any) == 0 ? 0 : errno;
+  }
+  /// What `body` gives under Landlock; kNotSealed where the kernel's version is below `least`.
+  int under(sandbox::Tcp tcp, int least, const std::function<int()>& body) {
+    return ending_of([&] {
+      auto version = restrict_files({}, tcp);
+      return version && *version >= least ? body() : kNotSealed;
+    });
+  }
+
+  Fd listening_;
+  sockaddr_in address_{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+};
+
+TEST_F(SandboxNetwork, TcpAsFarAsItIsAllowed) {
+  using sandbox::Tcp;
+  if (under(Tcp::Any, 4, [] { return 0; }) == kNotSealed) GTEST_SKIP() << "no Landlock for TCP in this kernel";
+  EXPECT_EQ(under(Tcp::Any, 4, [&] { return connects(); }), 0) << "the control";
+  EXPECT_EQ(under(Tcp::Any, 4, [&] { return binds(); }), 0) << "the control";
+  EXPECT_EQ(under(Tcp::Connect, 4, [&] { return connects(); }), 0);
+  EXPECT_EQ(under(Tcp::Connect, 4, [&] { return binds(); }), EACCES);
+  EXPECT_EQ(under(Tcp::None, 4, [&] { return connects(); }), EACCES);
+  EXPECT_EQ(under(Tcp::None, 4, [&] { return binds(); }), EACCES);
+  ASSERT_EQ(connects(), 0);
+  EXPECT_EQ(under(Tcp::None, 4, [&] { return ::accept(listening_.get(), nullptr, nullptr) >= 0 ? 0 : errno; }), 0)
+      << "a socket that was given is served";
+}
+
+TEST_F(SandboxNetwork, AbstractSocketsAndSignalsStayInside) {
+  sockaddr_un name{.sun_family = AF_UNIX, .sun_path = {}};
+  std::string text = "cipherway-" + std::to_string(::getpid());
+  text.copy(name.sun_path + 1, sizeof name.sun_path - 1);
+  auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size());
+  Fd server(::socket(AF_UNIX, SOCK_STREAM, 0));
+  ASSERT_EQ(::bind(server.get(), reinterpret_cast<sockaddr*>(&name), length), 0);
+  ASSERT_EQ(::listen(server.get(), 8), 0);
+  auto reaches = [&] {
+    Fd peer(::socket(AF_UNIX, SOCK_STREAM, 0));
+    return ::connect(peer.get(), reinterpret_cast<sockaddr*>(&name), length) == 0 ? 0 : errno;
+  };
+  auto signals = [] { return ::kill(::getppid(), 0) == 0 ? 0 : errno; };
+  if (under(sandbox::Tcp::Any, 6, [] { return 0; }) == kNotSealed)
+    GTEST_SKIP() << "this kernel's Landlock has no scopes";
+  EXPECT_EQ(ending_of(reaches), 0) << "the control";
+  EXPECT_EQ(ending_of(signals), 0) << "the control";
+  EXPECT_EQ(under(sandbox::Tcp::Any, 6, reaches), EPERM);
+  EXPECT_EQ(under(sandbox::Tcp::Any, 6, signals), EPERM);
 }
 
 TEST(Privileges, AHardenedProcessLeavesNoDump) {

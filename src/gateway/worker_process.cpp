@@ -40,7 +40,7 @@ Result<WorkerStart> enter_sandbox(const WorkerArguments& arguments) {
   if (arguments.become) TRY(drop_to(arguments.become->uid, arguments.become->gid));
   TRY(give_up_capabilities());
   TRY(harden_process());
-  start.landlock = TRY(sandbox::restrict_files({}));
+  start.landlock = TRY(sandbox::restrict_files({}, sandbox::Tcp::Connect));
   TRY(sandbox::restrict_syscalls(sandbox::Profile::GatewayWorker));
   start.seccomp = true;
   return start;
