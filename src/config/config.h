@@ -142,6 +142,7 @@ struct Timeouts {
   std::chrono::milliseconds handshake{10'000};
   std::chrono::milliseconds connect{5'000};
   std::chrono::milliseconds idle{3'600'000};
+  std::chrono::milliseconds stall{300'000};  ///< how long a side may take nothing while there is something for it
   std::chrono::milliseconds drain{30'000};
 };
 

@@ -25,7 +25,7 @@ from = { listen = "0.0.0.0:8443", protect = "mutual-tls", identity = "storefront
          allow = ["spiffe://example.org/frontend", "spiffe://example.org/batch/*"],
          minimum_version = "1.2", alpn = ["h2", "http/1.1"] }
 to = { targets = ["127.0.0.1:8080", "unix:run/app.sock"], protect = "none" }
-timeouts = { handshake = "500ms", connect = "2s", idle = "5m", drain = "1h" }
+timeouts = { handshake = "500ms", connect = "2s", idle = "5m", stall = "40s", drain = "1h" }
 limits = { connections = 7, handshakes = 3 }
 
 [[channel]]
@@ -80,6 +80,7 @@ TEST(Config, EverythingItMaySayIsDecoded) {
   EXPECT_EQ(orders.timeouts.handshake, std::chrono::milliseconds(500));
   EXPECT_EQ(orders.timeouts.connect, std::chrono::seconds(2));
   EXPECT_EQ(orders.timeouts.idle, std::chrono::minutes(5));
+  EXPECT_EQ(orders.timeouts.stall, std::chrono::seconds(40));
   EXPECT_EQ(orders.timeouts.drain, std::chrono::hours(1));
   EXPECT_EQ(orders.limits.connections, 7U);
   EXPECT_EQ(orders.limits.handshakes, 3U);
@@ -93,6 +94,7 @@ TEST(Config, EverythingItMaySayIsDecoded) {
   EXPECT_EQ(out.to.expect[0].value, "shop.example.org");
   EXPECT_EQ(out.to.server_name->value, "shop.example.org");
   EXPECT_EQ(out.timeouts.connect, std::chrono::seconds(5));
+  EXPECT_EQ(out.timeouts.stall, std::chrono::minutes(5));
   EXPECT_EQ(out.limits.connections, 10'000U);
 }
 

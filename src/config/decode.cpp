@@ -135,6 +135,7 @@ void Decoder::read_channel(const Value& value, std::size_t index) {
     duration(part, "handshake", channel.timeouts.handshake);
     duration(part, "connect", channel.timeouts.connect);
     duration(part, "idle", channel.timeouts.idle);
+    duration(part, "stall", channel.timeouts.stall);
     duration(part, "drain", channel.timeouts.drain);
   }
   if (auto limits = fields.table("limits")) read_limits(Part{*limits, label, "limits"}, channel.limits);

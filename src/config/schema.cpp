@@ -121,7 +121,8 @@ constexpr Section kEject{"[channel.eject]", kEjectKeys};
 constexpr Key kTimeoutKeys[] = {
     {.name = "handshake", .type = Type::Duration},
     {.name = "connect", .type = Type::Duration},
-    {.name = "idle", .type = Type::Duration},
+    {.name = "idle", .type = Type::Duration, .also = "inactivity tunnel"},
+    {.name = "stall", .type = Type::Duration, .also = "send write send_timeout busy"},
     {.name = "drain", .type = Type::Duration},
 };
 constexpr Section kTimeouts{"[[channel]] timeouts", kTimeoutKeys};

@@ -5,8 +5,10 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 namespace cipherway::gateway {
 
@@ -38,6 +40,7 @@ std::string_view to_string(Connection::Phase phase) {
   switch (phase) {
     case Connection::Phase::AwaitingProxyHeader: return "awaiting proxy header";
     case Connection::Phase::AwaitingFirstBytes: return "awaiting first bytes";
+    case Connection::Phase::AwaitingTurn: return "awaiting turn";
     case Connection::Phase::AwaitingClientHandshake: return "awaiting client handshake";
     case Connection::Phase::AwaitingTarget: return "awaiting target";
     case Connection::Phase::AwaitingTargetHandshake: return "awaiting target handshake";
@@ -56,6 +59,7 @@ Connection::Connection(ConnectionHost& host, std::shared_ptr<Entrance> entrance,
       client_(host.loop(), host.scratch(), *this, std::move(client)),
       timer_(host.loop(), [this] { expired(); }),
       began_(host.loop().now()) {
+  host_.scratch().budget.connection_began();
   become_half_open(entrance_->waiting);
   if (!entrance_->has_proxies()) return;
   if (entrance_->expects_proxy_header(client_address)) {
@@ -66,6 +70,8 @@ Connection::Connection(ConnectionHost& host, std::shared_ptr<Entrance> entrance,
 }
 
 Connection::~Connection() {
+  leave();
+  host_.scratch().budget.connection_ended();
   no_longer_half_open();
   if (channel_) --channel_->traffic->open;
 }
@@ -103,6 +109,7 @@ Connection::Next Connection::step() {
   switch (phase_) {
     case Phase::AwaitingProxyHeader: return await_proxy_header();
     case Phase::AwaitingFirstBytes: return await_first_bytes();
+    case Phase::AwaitingTurn: return await_turn();
     case Phase::AwaitingClientHandshake: return await_client_handshake();
     case Phase::AwaitingTarget: return await_target();
     case Phase::AwaitingTargetHandshake: return await_target_handshake();
@@ -119,7 +126,8 @@ bool may_follow(Connection::Phase from, Connection::Phase to) {
   if (to == Phase::AwaitingGoodbye) return from != Phase::Closed && from != Phase::AwaitingGoodbye;
   switch (from) {
     case Phase::AwaitingProxyHeader: return to == Phase::AwaitingFirstBytes;
-    case Phase::AwaitingFirstBytes: return to == Phase::AwaitingClientHandshake || to == Phase::AwaitingTarget;
+    case Phase::AwaitingFirstBytes: return to == Phase::AwaitingTurn || to == Phase::AwaitingTarget;
+    case Phase::AwaitingTurn: return to == Phase::AwaitingClientHandshake;
     case Phase::AwaitingClientHandshake: return to == Phase::AwaitingTarget;
     case Phase::AwaitingTarget:
       return to == Phase::AwaitingTarget || to == Phase::AwaitingTargetHandshake || to == Phase::Relaying;
@@ -138,6 +146,7 @@ void Connection::enter(Phase phase) {
 
 void Connection::key_operation_done() {
   waits_for_key_ = false;
+  if (std::exchange(counts_at_keyholder_, false)) host_.turns().key_operation_ended();
   advance();
 }
 
@@ -145,7 +154,10 @@ Connection::Next Connection::await_client_handshake() {
   if (waits_for_key_) return Next::Wait;
   switch (client_.handshake()) {
     case Endpoint::Handshake::Waits: return Next::Wait;
-    case Endpoint::Handshake::NeedsKey: waits_for_key_ = true; return Next::Wait;
+    case Endpoint::Handshake::NeedsKey:
+      waits_for_key_ = counts_at_keyholder_ = true;
+      host_.turns().key_operation_began();
+      return Next::Wait;
     case Endpoint::Handshake::Failed:
       refuse("client", tls::word(client_.failure().reason), client_.failure().detail, &client_);
       return Next::Again;
@@ -261,9 +273,11 @@ Connection::Next Connection::await_target_handshake() {
 void Connection::begin_relaying() {
   enter(Phase::Relaying);
   no_longer_half_open();
+  settle();
   journey_.reset();
   visit_->worked(host_.loop().now());
   ++channel_->traffic->relayed;
+  moved_ = host_.loop().now();
   timer_.set_after(channel_->config.timeouts.idle);
 
   if (!log::enabled(log::Level::Info)) return;
@@ -306,16 +320,35 @@ Connection::Next Connection::relay() {
       end("closed");
       return Next::Again;
     }
-    if (!moved) return Next::Wait;
+    if (!moved) {
+      if (client_.has_unsent() || target_->has_unsent()) timer_.set_at(relay_deadline());
+      return Next::Wait;
+    }
   }
   host_.loop().again(client_);
   return Next::Wait;
 }
 
+/// When it is over unless something happens: nothing comes and nothing is taken (idle), or a side takes nothing of what
+/// there is for it, whatever else goes on (stall).
+Clock::time_point Connection::relay_deadline() const {
+  const config::Timeouts& timeouts = channel_->config.timeouts;
+  auto until = std::max({moved_, client_.took_at(), target_->took_at()}) + timeouts.idle;
+  for (const Endpoint* side : {&client_, &*target_})
+    if (side->has_unsent()) until = std::min(until, side->took_at() + timeouts.stall);
+  return until;
+}
+
+bool Connection::has_stalled(const Endpoint& side) const {
+  return side.has_unsent() && host_.loop().now() >= side.took_at() + channel_->config.timeouts.stall;
+}
+
 /// Moves one batch, if there is one and the other side has taken everything before it. False: nothing moved.
 bool Connection::pump(Endpoint& from, Endpoint& to, std::uint64_t& counter) {
   if (to.has_unsent()) return false;
-  switch (from.pull()) {
+  std::size_t most = host_.scratch().budget.most_batch(client_.unsent_room() + target_->unsent_room());
+  if (most == 0) return false;  // until what it holds is delivered
+  switch (from.pull(most)) {
     case Endpoint::Pull::Nothing: return false;
     case Endpoint::Pull::NotYet: return true;
     case Endpoint::Pull::Failed: broke(from); return false;
@@ -330,6 +363,7 @@ bool Connection::pump(Endpoint& from, Endpoint& to, std::uint64_t& counter) {
   if (&from == &client_ && forbidden_header_ && begins_as_proxy_header()) return false;
   counter += from.pulled().size();
   (&from == &client_ ? channel_->traffic->bytes_in : channel_->traffic->bytes_out) += from.pulled().size();
+  moved_ = host_.loop().now();
   timer_.set_after(channel_->config.timeouts.idle);
   if (!to.push(from.pulled())) {
     broke(to);
@@ -375,18 +409,22 @@ void Connection::refuse(std::string_view side, std::string_view reason, const st
   if (client_.has_tls()) server_name = client_.tls().server_name();
   const Channel* channel = channel_ ? channel_.get() : entrance_->only();
   ++(channel != nullptr ? channel->traffic->refused : entrance_->refused);
-  log::event(level, "connection.refused",
-             {{"channel", channel != nullptr ? channel->name() : std::string()},
-              {"listen", entrance_->address()},
-              {"from", client_address_},
-              {"via", announced_ ? announced_->via : std::string()},
-              {"side", side},
-              {"reason", reason},
-              {"detail", detail},
-              {"names", names},
-              {"pin", pin},
-              {"sni", server_name},
-              {"alpn", said_ ? said_->alpn : std::string()}});
+  std::uint64_t unlogged = 0;
+  bool said = !names.empty() || !pin.empty() || level < log::Level::Warn;
+  if (said || host_.refusal_log().worth_a_line(host_.loop().now(), unlogged))
+    log::event(level, "connection.refused",
+               {{"channel", channel != nullptr ? channel->name() : std::string()},
+                {"listen", entrance_->address()},
+                {"from", client_address_},
+                {"via", announced_ ? announced_->via : std::string()},
+                {"side", side},
+                {"reason", reason},
+                {"detail", detail},
+                {"names", names},
+                {"pin", pin},
+                {"sni", server_name},
+                {"alpn", said_ ? said_->alpn : std::string()},
+                {"unlogged", unlogged}});
   if (phase_ == Phase::Closed) return;
   target_.reset();
   visit_.reset();
@@ -407,6 +445,7 @@ Connection::Next Connection::await_goodbye() {
 void Connection::close_now() {
   if (phase_ == Phase::Closed) return;
   no_longer_half_open();
+  leave();
   visit_.reset();
   timer_.cancel();
   enter(Phase::Closed);
@@ -419,6 +458,7 @@ void Connection::expired() {
       return refuse("client", "handshake-timeout", "the PROXY header took too long", nullptr);
     case Phase::AwaitingFirstBytes:
       return refuse("client", "handshake-timeout", "the client did not say enough to know its channel", nullptr);
+    case Phase::AwaitingTurn:
     case Phase::AwaitingClientHandshake:
       if (waits_for_key_) return client_.tls().abandon();
       return refuse("client", "handshake-timeout", "the handshake took too long", &client_);
@@ -431,13 +471,18 @@ void Connection::expired() {
       visit_->failed(host_.loop().now());
       next_target("handshake-timeout", "the target's handshake took too long");
       return advance();
-    case Phase::Relaying: return end("idle timeout");
+    case Phase::Relaying:
+      if (has_stalled(client_)) return end("stalled client", "it has taken nothing for as long as timeouts.stall");
+      if (has_stalled(*target_)) return end("stalled target", "it has taken nothing for as long as timeouts.stall");
+      if (auto until = relay_deadline(); until > host_.loop().now()) return timer_.set_at(until);
+      return end("idle timeout");
     case Phase::AwaitingGoodbye: return close_now();
     case Phase::Closed: return;
   }
 }
 
-void Connection::evict(std::string_view reason) {
+void Connection::evict(std::string_view reason, const std::string& detail) {
+  leave();
   if (waits_for_key_) {
     // The handshake must come to its end before its session may go; it fails now.
     timer_.set_after(std::chrono::milliseconds(0));
@@ -445,7 +490,7 @@ void Connection::evict(std::string_view reason) {
   }
   if (phase_ == Phase::Relaying) return end(reason);
   if (phase_ == Phase::AwaitingGoodbye) return close_now();
-  refuse("client", reason, "", nullptr);
+  refuse("client", reason, detail, nullptr);
   close_now();
 }
 

@@ -4,6 +4,8 @@
 #include "gateway/endpoint.h"
 #include "gateway/entrance.h"
 #include "gateway/proxy_protocol.h"
+#include "gateway/refusal_log.h"
+#include "gateway/turns.h"
 
 #include <optional>
 #include <string>
@@ -17,6 +19,8 @@ class ConnectionHost {
  public:
   virtual event::EventLoop& loop() = 0;
   virtual Scratch& scratch() = 0;
+  virtual Turns& turns() = 0;
+  virtual RefusalLog& refusal_log() = 0;
   /// The connection is closed and may be destroyed, at the end of this turn.
   virtual void closed(Connection& connection) = 0;
 
@@ -29,7 +33,8 @@ class ConnectionHost {
 ///
 ///   phase                     what is awaited                         where it goes from there
 ///   AwaitingProxyHeader       a proxy's word on who the client is     AwaitingFirstBytes
-///   AwaitingFirstBytes        enough to choose the channel            AwaitingClientHandshake, AwaitingTarget
+///   AwaitingFirstBytes        enough to choose the channel            AwaitingTurn, AwaitingTarget
+///   AwaitingTurn              its source's turn to begin a handshake  AwaitingClientHandshake
 ///   AwaitingClientHandshake   the client's part of the handshake      AwaitingTarget
 ///   AwaitingTarget            a connection to the target              AwaitingTargetHandshake, Relaying; itself again
 ///   AwaitingTargetHandshake   the target's part of the handshake      Relaying; AwaitingTarget with the next target
@@ -39,11 +44,12 @@ class ConnectionHost {
 /// Every phase before it can end in AwaitingGoodbye, and every phase in Closed (`may_follow`). There is a channel from
 /// the end of AwaitingFirstBytes on; a plaintext entrance has one from the start, because there the server may speak
 /// first.
-class Connection final : public Endpoint::Owner, public tls::Resumable {
+class Connection final : public Endpoint::Owner, public tls::Resumable, public Guest {
  public:
   enum class Phase {
     AwaitingProxyHeader,
     AwaitingFirstBytes,
+    AwaitingTurn,
     AwaitingClientHandshake,
     AwaitingTarget,
     AwaitingTargetHandshake,
@@ -58,7 +64,9 @@ class Connection final : public Endpoint::Owner, public tls::Resumable {
   /// Enters the first phase. The worker owns the connection from before this call on.
   void start();
   /// Ends it now, saying why in the log: a limit was reached, or draining took too long.
-  void evict(std::string_view reason);
+  void evict(std::string_view reason, const std::string& detail = {});
+  /// The wait in Turns is over.
+  void turn_came();
 
   Phase phase() const { return phase_; }
   /// Null as long as it is not chosen.
@@ -77,6 +85,7 @@ class Connection final : public Endpoint::Owner, public tls::Resumable {
   Next step();
   Next await_proxy_header();
   Next await_first_bytes();
+  Next await_turn();
   Next await_client_handshake();
   Next await_target();
   Next await_target_handshake();
@@ -84,6 +93,7 @@ class Connection final : public Endpoint::Owner, public tls::Resumable {
   Next await_goodbye();
 
   bool read_early(std::string_view awaited);
+  bool count_for(const Address& client);
   Next first_bytes_are_there();
   std::optional<std::size_t> choose_channel();
   void refuse_proxy_header(const NoProxyHeader& no);
@@ -92,6 +102,7 @@ class Connection final : public Endpoint::Owner, public tls::Resumable {
   void refuse_hello(const tls::NoHello& why);
   void refuse_route(Routes::Miss miss);
   Next enter_channel(std::shared_ptr<Channel> channel);
+  Next begin_handshake();
   Next seek_target();
   std::uint64_t pin() const;
   Result<void> begin_target();
@@ -108,6 +119,8 @@ class Connection final : public Endpoint::Owner, public tls::Resumable {
   void refuse(std::string_view side, std::string_view reason, const std::string& detail, const Endpoint* at,
               log::Level level = log::Level::Warn);
   void expired();
+  Clock::time_point relay_deadline() const;
+  bool has_stalled(const Endpoint& side) const;
 
   /// What a ClientHello said, as far as somebody wants to know later.
   struct Said {
@@ -137,9 +150,11 @@ class Connection final : public Endpoint::Owner, public tls::Resumable {
   std::unique_ptr<Announced> announced_;
   std::unique_ptr<ProxySignature> forbidden_header_;
   bool waits_for_key_ = false;
+  bool counts_at_keyholder_ = false;
   bool advancing_ = false;
   event::Timer timer_;
   Clock::time_point began_;
+  Clock::time_point moved_{};  // when something was last read and passed on
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;
 };

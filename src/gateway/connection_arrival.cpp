@@ -48,12 +48,23 @@ Connection::Next Connection::await_proxy_header() {
     if (header->source) {
       announced_ = std::make_unique<Announced>(Announced{*header->source, *header->destination, client_address_});
       client_address_ = header->source->is_unix() ? "unix" : header->source->to_string();
+      if (!count_for(*header->source)) return Next::Again;
     }
     enter(Phase::AwaitingFirstBytes);
     if (entrance_->is_plain() || !client_.early().empty()) first_bytes_are_there();
     return Next::Again;
   }
   return phase_ == Phase::AwaitingProxyHeader ? Next::Wait : Next::Again;
+}
+
+/// It was let in as the proxy's, and is the client's from here on. False: the client may have no more.
+bool Connection::count_for(const Address& client) {
+  if (!is_inside()) return true;
+  leave();
+  Admission::Answer answer = entrance_->admission.enter(*this, client, host_.loop().now());
+  if (answer == Admission::Answer::Welcome) return true;
+  evict(word(answer), std::string(explain(answer)));
+  return false;
 }
 
 void Connection::refuse_proxy_header(const NoProxyHeader& no) {
@@ -150,7 +161,7 @@ Connection::Next Connection::enter_channel(std::shared_ptr<Channel> channel) {
   // Who is slow with the handshake makes room for who is not.
   if (traffic.half_open.size() >= limits.handshakes) {
     client_.keep_early();
-    traffic.half_open.front()->evict("limit");
+    traffic.half_open.front()->evict("limit", "the oldest of too many handshakes");
   }
   become_half_open(traffic.half_open);
   if (!channel_->from) {
@@ -158,6 +169,33 @@ Connection::Next Connection::enter_channel(std::shared_ptr<Channel> channel) {
     return seek_target();
   }
   timer_.set_at(began_ + channel_->config.timeouts.handshake);
+  if (!entrance_->admission.may_begin_handshake(*this, host_.loop().now())) {
+    evict("source-rate", "its source begins as many handshakes a second as it may");
+    return Next::Again;
+  }
+  enter(Phase::AwaitingTurn);
+  return Next::Again;
+}
+
+/// Beginning a handshake is what costs: when there are many, sources take turns.
+Connection::Next Connection::await_turn() {
+  if (is_waiting()) return Next::Wait;
+  if (host_.turns().may_start(*this)) return begin_handshake();
+  client_.keep_early();
+  return Next::Wait;
+}
+
+void Connection::turn_came() {
+  if (client_.hung_up()) {
+    refuse("client", tls::word(tls::Reason::ProtocolError), "the peer closed the connection during the handshake",
+           nullptr);
+  } else {
+    begin_handshake();
+  }
+  advance();
+}
+
+Connection::Next Connection::begin_handshake() {
   auto session = tls::Session::make(channel_->from, *this);
   if (!session) {
     refuse("client", "internal", session.error().what, nullptr);

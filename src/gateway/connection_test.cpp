@@ -21,6 +21,8 @@ class ConnectionTest : public testing::Test, public ConnectionHost {
  public:
   event::EventLoop& loop() override { return loop_; }
   Scratch& scratch() override { return scratch_; }
+  Turns& turns() override { return turns_; }
+  RefusalLog& refusal_log() override { return refusal_log_; }
   void closed(Connection& connection) override {
     EXPECT_EQ(&connection, connection_.get());
     ++closed_;
@@ -68,7 +70,7 @@ class ConnectionTest : public testing::Test, public ConnectionHost {
     connection_->start();
   }
 
-  void turns(int count = 10) {
+  void take_turns(int count = 10) {
     for (int i = 0; i < count; ++i) loop_.turn(1ms);
   }
 
@@ -92,6 +94,8 @@ class ConnectionTest : public testing::Test, public ConnectionHost {
 
   event::EventLoop loop_;
   Scratch scratch_;
+  Turns turns_{loop_, [](Guest& guest) { static_cast<Connection&>(guest).turn_came(); }};
+  RefusalLog refusal_log_;
   std::shared_ptr<Board> board_ = Board::alone();
   Resolver resolver_{loop_};
   Random random_{1};
@@ -112,24 +116,24 @@ TEST_F(ConnectionTest, RelaysBothWaysAndEndsWhenBothSidesEnded) {
   EXPECT_TRUE(traffic_->half_open.empty());
   accept(0);
   write_all(client_, "question");
-  turns();
+  take_turns();
   EXPECT_EQ(read_all(targets_[0].accepted), "question");
 
   // Half-close: the client is done, the target is not.
   ::shutdown(client_.get(), SHUT_WR);
-  turns();
+  take_turns();
   bool end = false;
   EXPECT_EQ(read_all(targets_[0].accepted, &end), "");
   EXPECT_TRUE(end);
   ASSERT_TRUE(connection_);
   EXPECT_EQ(connection_->phase(), Phase::Relaying);
   write_all(targets_[0].accepted, "answer");
-  turns();
+  take_turns();
   EXPECT_EQ(read_all(client_, &end), "answer");
   EXPECT_FALSE(end);
 
   ::shutdown(targets_[0].accepted.get(), SHUT_WR);
-  turns();
+  take_turns();
   EXPECT_EQ(read_all(client_, &end), "");
   EXPECT_TRUE(end);
   EXPECT_EQ(closed_, 1);
@@ -148,7 +152,7 @@ TEST_F(ConnectionTest, BytesThatCameBeforeTheTargetAreDelivered) {
   closed_ = 0;
   client_ = std::move(early.ours);
   connect(std::move(early.theirs));
-  turns();
+  take_turns();
   accept(0);  // the first connection's
   accept(0);
   EXPECT_EQ(read_all(targets_[0].accepted), "impatient");
@@ -175,7 +179,7 @@ TEST_F(ConnectionTest, IsRefusedWhenNoTargetAnswers) {
   EXPECT_EQ(read_all(client_, &end), "");
   EXPECT_TRUE(end);
   client_.reset();
-  turns();
+  take_turns();
   EXPECT_EQ(closed_, 1);
 }
 
@@ -190,7 +194,7 @@ TEST_F(ConnectionTest, AClientThatDoesNotSayGoodbyeIsNotWaitedForLong) {
 TEST_F(ConnectionTest, AnIdleConnectionIsReaped) {
   add_target(true);
   start({.idle = 30ms});
-  turns(3);
+  take_turns(3);
   ASSERT_TRUE(connection_);
   auto until = Clock::now() + 2s;
   while (connection_ && Clock::now() < until) loop_.turn(5ms);
@@ -241,14 +245,67 @@ TEST_F(ConnectionTest, ASlowReaderStopsTheSenderAndNothingIsLost) {
   EXPECT_LT(in_flight_most, 4u * 400'000 + Scratch::kMostBatch);
 }
 
+TEST_F(ConnectionTest, ASideThatTakesNothingIsStalledWhateverElseGoesOn) {
+  add_target(true);
+  start({.stall = 50ms});
+  accept(0);
+  std::string much(4u << 20, 'x');
+  auto until = Clock::now() + 5s;
+  while (connection_ && Clock::now() < until) {
+    ::send(client_.get(), much.data(), much.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    ::send(targets_[0].accepted.get(), "y", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    read_all(client_);
+    loop_.turn(5ms);
+  }
+  EXPECT_EQ(closed_, 1);
+}
+
+TEST_F(ConnectionTest, ASideThatTakesLittleIsNotStalled) {
+  add_target(true);
+  start({.stall = 100ms});
+  accept(0);
+  std::string much(4u << 20, 'x');
+  auto until = Clock::now() + 500ms;
+  while (Clock::now() < until) {
+    ASSERT_TRUE(connection_);
+    ::send(client_.get(), much.data(), much.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    char piece[65536];
+    ASSERT_NE(::read(targets_[0].accepted.get(), piece, sizeof piece), 0);
+    loop_.turn(5ms);
+  }
+  EXPECT_EQ(closed_, 0);
+}
+
+TEST_F(ConnectionTest, WithNoMemoryLeftAConnectionThatHoldsNothingGoesOn) {
+  add_target(true);
+  start();
+  accept(0);
+  scratch_.budget.set_limit(0);
+  std::string sent(1u << 20, 'x'), received;
+  std::size_t at = 0;
+  std::size_t held_most = 0;
+  for (int i = 0; i < 20'000 && received.size() < sent.size(); ++i) {
+    ssize_t put = ::send(client_.get(), sent.data() + at, sent.size() - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (put > 0) at += static_cast<std::size_t>(put);
+    loop_.turn(0ms);
+    held_most = std::max(held_most, scratch_.budget.held());
+    if (i % 40 == 39) received += read_all(targets_[0].accepted);
+  }
+  EXPECT_EQ(received.size(), sent.size());
+  EXPECT_LE(held_most, Budget::kReserve);
+  EXPECT_GT(held_most, 0u) << "nothing was ever held up, so nothing was shown";
+  take_turns();
+  EXPECT_EQ(scratch_.budget.held(), 0u) << "nothing is held once all is delivered";
+}
+
 TEST_F(ConnectionTest, AResetByOneSideReachesTheOther) {
   add_target(true);
   start();
   accept(0);
   write_all(targets_[0].accepted, "unread");
-  turns();
+  take_turns();
   client_.reset();  // a UNIX socket closed with unread bytes resets
-  turns();
+  take_turns();
   EXPECT_EQ(closed_, 1);
   char byte;
   EXPECT_LE(::read(targets_[0].accepted.get(), &byte, 1), 0);
@@ -258,7 +315,7 @@ TEST_F(ConnectionTest, EvictionEndsEveryPhase) {
   add_target(true);
   start();
   connection_->evict("drain timeout");
-  turns(1);
+  take_turns(1);
   EXPECT_EQ(closed_, 1);
 
   config_targets_.clear();
@@ -267,7 +324,7 @@ TEST_F(ConnectionTest, EvictionEndsEveryPhase) {
   start();
   ASSERT_EQ(connection_->phase(), Phase::AwaitingGoodbye);
   connection_->evict("drain timeout");
-  turns(1);
+  take_turns(1);
   EXPECT_EQ(closed_, 2);
 }
 
@@ -298,17 +355,17 @@ TEST_F(ConnectionTest, PassthroughAwaitsTheClientHelloAndDeliversIt) {
   for (char byte : bytes) {
     EXPECT_EQ(connection_->phase(), Phase::AwaitingFirstBytes);
     write_all(client_, {&byte, 1});
-    turns(2);
+    take_turns(2);
   }
   ASSERT_EQ(connection_->phase(), Phase::Relaying);
   EXPECT_TRUE(entrance_->waiting.empty());
   EXPECT_EQ(traffic_->total, 1u);
   accept(0);
-  turns();
+  take_turns();
   EXPECT_EQ(read_all(targets_[0].accepted), bytes);
   write_all(client_, "more");
   write_all(targets_[0].accepted, "answer");
-  turns();
+  take_turns();
   EXPECT_EQ(read_all(targets_[0].accepted), "more");
   EXPECT_EQ(read_all(client_), "answer");
   EXPECT_EQ(traffic_->bytes_in, bytes.size() + 4) << "counted as they flow";
@@ -318,7 +375,7 @@ TEST_F(ConnectionTest, WhoSpeaksNoTlsDoesNotPassThrough) {
   add_target(true);
   start({}, passes_through);
   write_all(client_, "GET / HTTP/1.1\r\n\r\n");
-  turns();
+  take_turns();
   EXPECT_EQ(connection_->phase(), Phase::AwaitingGoodbye);
   EXPECT_EQ(traffic_->refused, 1u);
   EXPECT_EQ(read_all(client_), "");
@@ -330,7 +387,7 @@ TEST_F(ConnectionTest, AMalformedClientHelloIsAnsweredWithAnAlert) {
   std::string bytes = hello();
   bytes[5] = 2;  // a ServerHello
   write_all(client_, bytes);
-  turns();
+  take_turns();
   EXPECT_EQ(connection_->phase(), Phase::AwaitingGoodbye);
   EXPECT_EQ(read_all(client_), std::string("\x15\x03\x03\0\x02\x02\x0a", 7));
 }
@@ -342,7 +399,7 @@ TEST_F(ConnectionTest, AnUnknownNameIsAnsweredWithAnAlert) {
     config.from.server_names.push_back({"shop.example.org", {}});
   });
   write_all(client_, hello());
-  turns();
+  take_turns();
   EXPECT_EQ(connection_->phase(), Phase::AwaitingGoodbye);
   EXPECT_EQ(read_all(client_), std::string("\x15\x03\x03\0\x02\x02\x70", 7));
 }
@@ -357,7 +414,7 @@ TEST_F(ConnectionTest, TheChannelIsTheOneInForceWhenTheClientSpeaks) {
   channel->config.to.targets = config_targets_;
   entrance_->lead_into({channel});
   write_all(client_, hello());
-  turns();
+  take_turns();
   EXPECT_EQ(connection_->phase(), Phase::Relaying);
   EXPECT_EQ(connection_->channel(), channel.get());
 }
@@ -367,7 +424,7 @@ TEST_F(ConnectionTest, WhereTheAddressIsGoneThereIsNoChannel) {
   start({}, passes_through);
   entrance_->lead_into({});
   write_all(client_, hello());
-  turns();
+  take_turns();
   EXPECT_EQ(connection_->phase(), Phase::AwaitingGoodbye);
   EXPECT_EQ(entrance_->refused, 1u);
 }
@@ -385,13 +442,13 @@ TEST_F(ConnectionTest, AProxyHeaderIsTakenOffAndTheRestDelivered) {
   start({}, listens_to_proxies);
   EXPECT_EQ(connection_->phase(), Phase::AwaitingProxyHeader);
   write_all(client_, "PROXY TCP4 192.0.2.1 198.51.100.1 5");
-  turns();
+  take_turns();
   EXPECT_EQ(connection_->phase(), Phase::AwaitingProxyHeader);
   write_all(client_, "6324 443\r\nhello");
-  turns();
+  take_turns();
   ASSERT_EQ(connection_->phase(), Phase::Relaying);
   accept(0);
-  turns();
+  take_turns();
   EXPECT_EQ(read_all(targets_[0].accepted), "hello");
 }
 
@@ -399,11 +456,11 @@ TEST_F(ConnectionTest, AfterAProxyHeaderAPlaintextServerMaySpeakFirst) {
   add_target(true);
   start({}, listens_to_proxies);
   write_all(client_, "PROXY UNKNOWN\r\n");
-  turns();
+  take_turns();
   ASSERT_EQ(connection_->phase(), Phase::Relaying);
   accept(0);
   write_all(targets_[0].accepted, "220 ready");
-  turns();
+  take_turns();
   EXPECT_EQ(read_all(client_), "220 ready");
 }
 
@@ -414,7 +471,7 @@ TEST_F(ConnectionTest, WhoMustBeginWithAProxyHeaderAndDoesNotIsRefused) {
     add_target(true);
     start({}, listens_to_proxies);
     write_all(client_, bytes);
-    turns();
+    take_turns();
     EXPECT_EQ(connection_->phase(), Phase::AwaitingGoodbye) << bytes;
     Fd nobody(::accept4(targets_[0].listening.get(), nullptr, nullptr, SOCK_NONBLOCK));
     EXPECT_FALSE(nobody) << "a target was told of a connection that was not let in";
@@ -429,11 +486,11 @@ TEST_F(ConnectionTest, AProxyHeaderFromElsewhereDoesNotReachTheTarget) {
   accept(0);
   for (char byte : std::string("PROXY TCP4")) {
     write_all(client_, {&byte, 1});
-    turns(2);
+    take_turns(2);
   }
   ASSERT_EQ(connection_->phase(), Phase::Relaying);
   write_all(client_, " 192.0.2.1 198.51.100.1 56324 443\r\nhello");
-  turns();
+  take_turns();
   EXPECT_EQ(connection_->phase(), Phase::AwaitingGoodbye);
   EXPECT_EQ(read_all(targets_[0].accepted), "PROXY TCP4");
   EXPECT_EQ(traffic_->refused, 1u);
@@ -444,9 +501,9 @@ TEST_F(ConnectionTest, WhatIsNoProxyHeaderFromElsewhereIsRelayed) {
   start({}, suspects_proxies);
   accept(0);
   write_all(client_, "PROXY TCP5 is no header");
-  turns();
+  take_turns();
   write_all(client_, "PROXY TCP4 in the middle neither");
-  turns();
+  take_turns();
   EXPECT_EQ(read_all(targets_[0].accepted), "PROXY TCP5 is no headerPROXY TCP4 in the middle neither");
 }
 
@@ -457,9 +514,9 @@ TEST_F(ConnectionTest, ATargetIsIntroducedBeforeAnythingElse) {
     config.to.proxy_protocol = config::ProxyVersion::V1;
   });
   write_all(client_, "PROXY TCP6 2001:db8::1 2001:db8::2 1 65535\r\nhello");
-  turns();
+  take_turns();
   accept(0);
-  turns();
+  take_turns();
   EXPECT_EQ(read_all(targets_[0].accepted), "PROXY TCP6 2001:db8::1 2001:db8::2 1 65535\r\nhello");
 }
 
@@ -467,7 +524,8 @@ TEST(PhaseTest, PhasesLeadWhereTheTableSaysAndNowhereElse) {
   using enum Connection::Phase;
   const std::map<Phase, std::set<Phase>> table{
       {AwaitingProxyHeader, {AwaitingFirstBytes, AwaitingGoodbye, Closed}},
-      {AwaitingFirstBytes, {AwaitingClientHandshake, AwaitingTarget, AwaitingGoodbye, Closed}},
+      {AwaitingFirstBytes, {AwaitingTurn, AwaitingTarget, AwaitingGoodbye, Closed}},
+      {AwaitingTurn, {AwaitingClientHandshake, AwaitingGoodbye, Closed}},
       {AwaitingClientHandshake, {AwaitingTarget, AwaitingGoodbye, Closed}},
       {AwaitingTarget, {AwaitingTarget, AwaitingTargetHandshake, Relaying, AwaitingGoodbye, Closed}},
       {AwaitingTargetHandshake, {AwaitingTarget, Relaying, AwaitingGoodbye, Closed}},
@@ -482,8 +540,8 @@ TEST(PhaseTest, PhasesLeadWhereTheTableSaysAndNowhereElse) {
 
 TEST(PhaseTest, EveryPhaseSaysWhatItAwaits) {
   for (auto phase :
-       {Phase::AwaitingProxyHeader, Phase::AwaitingFirstBytes, Phase::AwaitingClientHandshake, Phase::AwaitingTarget,
-        Phase::AwaitingTargetHandshake, Phase::Relaying, Phase::AwaitingGoodbye, Phase::Closed})
+       {Phase::AwaitingProxyHeader, Phase::AwaitingFirstBytes, Phase::AwaitingTurn, Phase::AwaitingClientHandshake,
+        Phase::AwaitingTarget, Phase::AwaitingTargetHandshake, Phase::Relaying, Phase::AwaitingGoodbye, Phase::Closed})
     EXPECT_FALSE(to_string(phase).empty());
 }
 

@@ -16,7 +16,16 @@ Endpoint::Endpoint(event::EventLoop& loop, Scratch& scratch, Owner& owner, Fd so
     : loop_(loop), scratch_(scratch), owner_(owner), socket_(std::move(socket)) {}
 
 Endpoint::~Endpoint() {
+  scratch_.budget.changed(accounted_, 0);
   if (socket_) loop_.forget(*this);
+}
+
+/// Called whenever a buffer has grown or gone.
+void Endpoint::account() {
+  std::size_t now = held_.capacity() + unsent_.capacity();
+  if (now == accounted_) return;
+  scratch_.budget.changed(accounted_, now);
+  accounted_ = now;
 }
 
 void Endpoint::start_tls(std::unique_ptr<tls::Session> session, bool speaks_first) {
@@ -41,6 +50,7 @@ Endpoint::Early Endpoint::read_early() {
     auto dropped = held_.size() - early_.size();
     held_.insert(held_.end(), into.begin(), into.begin() + static_cast<std::ptrdiff_t>(got));
     early_ = BytesView(held_).subspan(dropped);
+    account();
   }
   return Early::Some;
 }
@@ -53,6 +63,7 @@ void Endpoint::keep_early() {
     held_.assign(early_.begin(), early_.end());
     early_ = held_;
   }
+  account();
 }
 
 Result<void> Endpoint::watch(bool quiet) {
@@ -106,7 +117,9 @@ bool Endpoint::send(BytesView bytes, int flags) {
     }
     if (bytes.empty()) return true;
   }
+  if (unsent_.empty()) took_at_ = loop_.now();
   unsent_.insert(unsent_.end(), bytes.begin(), bytes.end());
+  account();
   batch_ = std::max(kLeastBatch, batch_ / 2);
   return true;
 }
@@ -117,6 +130,7 @@ bool Endpoint::flush() {
                            MSG_DONTWAIT | MSG_NOSIGNAL);
     if (count >= 0) {
       unsent_begin_ += static_cast<std::size_t>(count);
+      took_at_ = loop_.now();
       continue;
     }
     if (errno == EINTR) continue;
@@ -130,6 +144,7 @@ bool Endpoint::flush() {
   if (!has_unsent() && unsent_begin_ > 0) {
     Bytes().swap(unsent_);  // an idle connection keeps no buffer
     unsent_begin_ = 0;
+    account();
     if (finish_wanted_) ::shutdown(socket_.get(), SHUT_WR);
   }
   return true;
@@ -150,6 +165,7 @@ void Endpoint::keep_unread() {
   } else {
     held_ = Bytes(rest.begin(), rest.end());
   }
+  account();
   tls_->give({});
 }
 
@@ -220,45 +236,51 @@ Endpoint::Handshake Endpoint::handshake() {
   }
 }
 
-Endpoint::Pull Endpoint::pull() {
+Endpoint::Pull Endpoint::pull(std::size_t most) {
   if (read_ended_) return Pull::Nothing;
-  Pull result = tls_ ? pull_tls() : pull_plain();
+  Pull result = tls_ ? pull_tls(most) : pull_plain(most);
   if (result == Pull::Closed || result == Pull::Truncated) read_ended_ = true;
   return result;
 }
 
-Endpoint::Pull Endpoint::pull_plain() {
+/// A full batch means that the next one may be larger.
+Endpoint::Receive Endpoint::receive_batch(std::vector<std::uint8_t>& into, std::size_t most, std::size_t& got) {
+  Receive received = receive(std::span(into).first(std::min(batch_, most)), got);
+  if (received == Receive::Got && got == batch_) batch_ = std::min(Scratch::kMostBatch, batch_ * 2);
+  return received;
+}
+
+Endpoint::Pull Endpoint::pull_plain(std::size_t most) {
   if (!early_.empty()) {
     std::memcpy(scratch_.plain.data(), early_.data(), early_.size());
     pulled_ = {scratch_.plain.data(), early_.size()};
     early_ = {};
     Bytes().swap(held_);
+    account();
     return Pull::Data;
   }
   std::size_t got = 0;
-  switch (receive(std::span(scratch_.plain).first(batch_), got)) {
+  switch (receive_batch(scratch_.plain, most, got)) {
     case Receive::Nothing: return Pull::Nothing;
     case Receive::End: return Pull::Closed;
     case Receive::Failed: return Pull::Failed;
     case Receive::Got: break;
   }
   pulled_ = {scratch_.plain.data(), got};
-  if (got == batch_) batch_ = std::min(Scratch::kMostBatch, batch_ * 2);
   return Pull::Data;
 }
 
-Endpoint::Pull Endpoint::pull_tls() {
+Endpoint::Pull Endpoint::pull_tls(std::size_t most) {
   // Everything given is decrypted in this call: plaintext is shorter than its ciphertext, and `plain` is as large as
   // the largest batch. (Bytes that stay inside the library would raise no readiness event.)
   if (!held_.empty() || tls_->read_ended()) {
     tls_->give(held_);
   } else {
     std::size_t got = 0;
-    Receive received = receive(std::span(scratch_.cipher).first(batch_), got);
+    Receive received = receive_batch(scratch_.cipher, most, got);
     if (received == Receive::Nothing) return Pull::Nothing;
     if (received == Receive::End) return Pull::Truncated;
     if (received == Receive::Failed) return Pull::Failed;
-    if (got == batch_) batch_ = std::min(Scratch::kMostBatch, batch_ * 2);
     tls_->give({scratch_.cipher.data(), got});
   }
   auto read = tls_->read(scratch_.plain, scratch_.output);

@@ -55,7 +55,8 @@ class Endpoint final : public event::Watcher {
   /// Reads one batch. Data: `pulled` is a view into the worker's scratch, valid until another endpoint pulls.
   /// NotYet: what was read held no data, and there may be more at once.
   /// Closed: the peer ended its direction properly. Truncated: it did so without close_notify. Failed: see `failure`.
-  Pull pull();
+  /// At most about `most` bytes are read: the budget's word.
+  Pull pull(std::size_t most = Scratch::kMostBatch);
   BytesView pulled() const { return pulled_; }
   /// The peer has said something that was not pulled yet.
   bool has_unread() const { return !held_.empty(); }
@@ -66,6 +67,10 @@ class Endpoint final : public event::Watcher {
   /// `has_unsent`. False: the endpoint failed.
   bool push(BytesView plain);
   bool has_unsent() const { return unsent_begin_ < unsent_.size(); }
+  /// How much memory is kept for that.
+  std::size_t unsent_room() const { return unsent_.capacity(); }
+  /// When the socket last took some of what had to be kept, or there was something to keep for the first time.
+  Clock::time_point took_at() const { return took_at_; }
   bool flush();
 
   /// Ends our direction once everything is sent: close_notify, then FIN. `closes_now`: the connection ends with this,
@@ -99,8 +104,10 @@ class Endpoint final : public event::Watcher {
   void keep_ticket();
   void put_ticket_first();
   bool first_bytes_are_tls();
-  Pull pull_plain();
-  Pull pull_tls();
+  Pull pull_plain(std::size_t most);
+  Pull pull_tls(std::size_t most);
+  Receive receive_batch(std::vector<std::uint8_t>& into, std::size_t most, std::size_t& got);
+  void account();
 
   event::EventLoop& loop_;
   Scratch& scratch_;
@@ -112,6 +119,8 @@ class Endpoint final : public event::Watcher {
   Bytes ticket_;     // a session ticket that leaves with what is sent next
   Bytes unsent_;     // what the socket did not take yet
   std::size_t unsent_begin_ = 0;
+  std::size_t accounted_ = 0;  // what the budget knows of the two
+  Clock::time_point took_at_{};
   std::size_t batch_ = kLeastBatch;
   BytesView pulled_;
   tls::Refusal failure_;

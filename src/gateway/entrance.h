@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gateway/admission.h"
 #include "gateway/channel.h"
 #include "gateway/routes.h"
 
@@ -39,11 +40,8 @@ class Entrance {
 
   /// How long a client may take until its handshake is done, as long as its channel is not known.
   std::chrono::milliseconds patience() const { return patience_; }
-  /// As many connections are open behind this address as its channels may have together.
-  bool is_full() const;
-  /// As many clients wait here as may.
-  bool is_crowded() const { return waiting.size() >= most_waiting_; }
 
+  Admission admission{{}};         ///< who is behind this address, whatever the channel
   std::list<Connection*> waiting;  ///< connections whose channel is not known yet, the oldest first
   std::uint64_t refused = 0;       ///< that never got to know it, where there are several
 
@@ -53,8 +51,6 @@ class Entrance {
   Routes routes_;
   std::vector<Network> proxy_from_;
   std::chrono::milliseconds patience_{};
-  std::size_t most_open_ = 0;
-  std::size_t most_waiting_ = 0;
   bool plain_ = false;
   bool needs_hello_ = false;
 };

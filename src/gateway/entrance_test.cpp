@@ -52,29 +52,44 @@ TEST_F(EntranceTest, IsPlainWhenItsChannelIs) {
   }
 }
 
-TEST_F(EntranceTest, IsFullWhenAllItsChannelsAreTogether) {
+TEST_F(EntranceTest, ItsChannelsTogetherSayHowManyMayBeHere) {
   auto one = channel(Protect::Tls, {"one.example.org"}), two = channel(Protect::Tls, {"two.example.org"});
-  one->config.limits.connections = 2;
-  two->config.limits.connections = 3;
-  entrance_.lead_into({one, two});
-  one->traffic->open = 4;
-  EXPECT_FALSE(entrance_.is_full());
-  entrance_.waiting.push_back(nullptr);
-  EXPECT_TRUE(entrance_.is_full()) << "who waits may enter either";
-}
-
-TEST_F(EntranceTest, IsCrowdedAtTheLimitOfTheMostPatientChannel) {
-  auto one = channel(Protect::Tls, {"one.example.org"}), two = channel(Protect::Tls, {"two.example.org"});
-  one->config.limits.handshakes = 1;
-  two->config.limits.handshakes = 2;
+  one->config.limits = {.connections = 2, .handshakes = 1};
+  two->config.limits = {.connections = 3, .handshakes = 2};
   one->config.timeouts.handshake = 5s;
   two->config.timeouts.handshake = 3s;
   entrance_.lead_into({one, two});
   EXPECT_EQ(entrance_.patience(), 5s);
-  entrance_.waiting.push_back(nullptr);
-  EXPECT_FALSE(entrance_.is_crowded());
-  entrance_.waiting.push_back(nullptr);
-  EXPECT_TRUE(entrance_.is_crowded());
+  Address peer = *Address::parse("192.0.2.1:1");
+  std::list<Guest> guests;
+  auto comes = [&] { return entrance_.admission.enter(guests.emplace_back(), peer, Clock::time_point{1h}); };
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(comes(), Admission::Answer::Welcome);
+    EXPECT_EQ(entrance_.admission.overcrowding(), nullptr) << "the largest of their handshakes";
+  }
+  EXPECT_EQ(comes(), Admission::Answer::Welcome);
+  EXPECT_EQ(entrance_.admission.overcrowding(), &guests.front());
+  for (Guest& guest : guests) guest.settle();
+  EXPECT_EQ(comes(), Admission::Answer::Welcome);
+  EXPECT_EQ(comes(), Admission::Answer::Welcome);
+  for (Guest& guest : guests) guest.settle();
+  EXPECT_EQ(comes(), Admission::Answer::Full) << "the sum of their connections";
+}
+
+TEST_F(EntranceTest, ASourceHasTheLoosestOfItsChannelsLimits) {
+  auto one = channel(Protect::Tls, {"one.example.org"}), two = channel(Protect::Tls, {"two.example.org"});
+  one->config.limits.source_connections = 1;
+  two->config.limits.source_connections = 2;
+  Address peer = *Address::parse("192.0.2.1:1");
+  std::list<Guest> guests;
+  auto comes = [&] { return entrance_.admission.enter(guests.emplace_back(), peer, Clock::time_point{1h}); };
+  entrance_.lead_into({one, two});
+  EXPECT_EQ(comes(), Admission::Answer::Welcome);
+  EXPECT_EQ(comes(), Admission::Answer::Welcome);
+  EXPECT_EQ(comes(), Admission::Answer::TooManyOfSource);
+  two->config.limits.source_connections = 0;
+  entrance_.lead_into({one, two});
+  EXPECT_EQ(comes(), Admission::Answer::Welcome) << "0 is no limit";
 }
 
 TEST_F(EntranceTest, ExpectsAHeaderFromListedSourcesAlone) {

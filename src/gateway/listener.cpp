@@ -16,12 +16,15 @@ constexpr int kMostAcceptsPerTurn = 64;
 /// connections a worker queues up behind the others: rarely enough that it costs nothing.
 constexpr int kAcceptsInARow = 4;
 constexpr std::chrono::milliseconds kRetryAfter{100};
+constexpr std::chrono::seconds kSayAgainAfter{10};
 }  // namespace
 
-Listener::Listener(event::EventLoop& loop, Fd socket, std::string address, Accepted accepted)
+Listener::Listener(event::EventLoop& loop, Fd socket, std::string address, std::function<bool()> has_room,
+                   Accepted accepted)
     : loop_(loop),
       socket_(std::move(socket)),
       address_(std::move(address)),
+      has_room_(std::move(has_room)),
       accepted_(std::move(accepted)),
       retry_(loop, [this] { resume(); }) {
   resume();
@@ -53,6 +56,7 @@ void Listener::resume() {
 
 void Listener::ready(std::uint32_t) {
   for (int i = 0; i < kMostAcceptsPerTurn && accepting_; ++i) {
+    if (!has_room_()) return run_short("no descriptors are left for another connection");
     sockaddr_storage storage{};
     socklen_t length = sizeof storage;
     Fd socket(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&storage), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
@@ -63,10 +67,17 @@ void Listener::ready(std::uint32_t) {
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) break;
     if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue;
-    log::warn("accept.paused", {{"listen", address_}, {"error", std::generic_category().message(errno)}});
-    return pause_for(kRetryAfter);
+    return run_short(std::generic_category().message(errno));
   }
   if (accepted_in_a_row_ >= kAcceptsInARow) step_back();
+}
+
+/// Waits for a moment, and says so from time to time.
+void Listener::run_short(std::string_view why) {
+  pause_for(kRetryAfter);
+  if (said_at_ != Clock::time_point{} && loop_.now() < said_at_ + kSayAgainAfter) return;
+  said_at_ = loop_.now();
+  log::warn("accept.paused", {{"listen", address_}, {"error", why}});
 }
 
 void Listener::step_back() {

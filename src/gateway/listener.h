@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 namespace cipherway::gateway {
 
@@ -14,7 +15,8 @@ class Listener final : public event::Watcher {
  public:
   using Accepted = std::function<void(Fd socket, const Address& peer)>;
 
-  Listener(event::EventLoop& loop, Fd socket, std::string address, Accepted accepted);
+  /// `has_room` is asked before each: false pauses it too.
+  Listener(event::EventLoop& loop, Fd socket, std::string address, std::function<bool()> has_room, Accepted accepted);
   ~Listener();
 
   /// Stops accepting for a while: what arrives meanwhile waits in the kernel's backlog, or goes to another worker.
@@ -26,14 +28,17 @@ class Listener final : public event::Watcher {
   void pause();
   void resume();
   void step_back();
+  void run_short(std::string_view why);
 
   event::EventLoop& loop_;
   Fd socket_;
   std::string address_;
+  std::function<bool()> has_room_;
   Accepted accepted_;
   event::Timer retry_;
   bool accepting_ = false;
   int accepted_in_a_row_ = 0;
+  Clock::time_point said_at_{};  // when a pause was last logged
 };
 
 }  // namespace cipherway::gateway

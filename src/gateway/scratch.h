@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gateway/budget.h"
 #include "tls/session.h"
 
 #include <cstdint>
@@ -16,7 +17,8 @@ struct Scratch {
   /// A batch, and the record that began in the batch before.
   std::vector<std::uint8_t> plain = std::vector<std::uint8_t>(kMostBatch + 32 * 1024);
   tls::Output output;
-  Bytes hello;  ///< a ClientHello that came in several records
+  Budget budget;  ///< for what connections keep all the same
+  Bytes hello;    ///< a ClientHello that came in several records
 };
 
 }  // namespace cipherway::gateway

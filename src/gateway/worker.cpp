@@ -15,7 +15,6 @@ namespace cipherway::gateway {
 
 namespace {
 
-constexpr std::chrono::milliseconds kAcceptAgainAfter{50};
 /// How long a new config waits for the names in it: those that are not resolved by then are down until they are.
 constexpr std::chrono::seconds kNamesLimit{1};
 constexpr std::chrono::seconds kTargetsTick{1};
@@ -25,8 +24,6 @@ std::uint64_t random_seed() {
   if (::getrandom(&seed, sizeof seed, 0) != static_cast<ssize_t>(sizeof seed)) broken("no randomness");
   return seed;
 }
-
-constexpr std::chrono::milliseconds kQuietAfter{500};
 
 /// Handshakes leave holes between what connections keep, and bursts of connections a heap of which little is used:
 /// when there is time for it, whole free pages go back to the kernel.
@@ -81,6 +78,7 @@ std::uint8_t wire(Answer answer) {
 Worker::Worker(event::EventLoop& loop, Fd control, WorkerStart start)
     : loop_(loop),
       start_(start),
+      turns_(loop, [](Guest& guest) { static_cast<Connection&>(guest).turn_came(); }),
       keys_(loop, [this] { control_->send(wire(Answer::KeyholderLost), 0, {}); }),
       random_(random_seed()),
       resolver_(loop),
@@ -175,7 +173,7 @@ Result<void> Worker::configure(std::uint32_t id, const Fd& fd) {
   }
   // All or nothing: the channels that are in force stay until every new one is there.
   keys_.begin_generation();
-  Coming coming{.id = id, .channels = {}, .traffic = {}};
+  Coming coming{.id = id, .channels = {}, .traffic = {}, .memory = prepared->config.worker_memory};
   resolver_.use(name_service(snapshot, prepared->config));
   for (const PreparedChannel& channel : prepared->channels) {
     const std::string& name = channel.config.name.value;
@@ -202,6 +200,7 @@ void Worker::put_in_force() {
   for (const auto& old : channels_) old->targets->retire();
   channels_ = std::move(coming.channels);
   traffic_ = std::move(coming.traffic);
+  scratch_.budget.set_limit(coming.memory);
   std::map<std::string, std::vector<std::shared_ptr<Channel>>> by_address;
   for (const auto& channel : channels_) {
     by_address[channel->config.from.listen.value.to_string()].push_back(channel);
@@ -209,10 +208,11 @@ void Worker::put_in_force() {
   }
   for (auto& [address, door] : doors_) door.entrance->lead_into(std::move(by_address[address]));
   std::erase_if(doors_, [](const auto& door) { return door.second.entrance->channels().empty(); });
+  count_room();
   for (auto& [address, door] : doors_) {
     if (!door.socket || draining_) continue;
     door.listener = std::make_unique<Listener>(
-        loop_, std::move(door.socket), address,
+        loop_, std::move(door.socket), address, [this] { return make_room(); },
         [this, at = &door](Fd socket, const Address& peer) { accept(*at, std::move(socket), peer); });
   }
   if (!draining_) checks_.use(board_, watched(channels_));
@@ -231,30 +231,6 @@ void Worker::connect_keyholder(std::uint32_t id) {
   auto theirs = keys_.connect();
   if (!theirs) return log::error("keyholder.connect.failed", {{"error", theirs.error()}});
   control_->send(wire(Answer::Keyholder), id, {}, std::move(*theirs));
-}
-
-void Worker::accept(Door& door, Fd socket, const Address& peer) {
-  Entrance& entrance = *door.entrance;
-  if (entrance.is_full()) {
-    // Politely: this one is turned away, the rest wait in the backlog until somebody leaves.
-    const Channel* only = entrance.only();
-    ++(only != nullptr ? only->traffic->refused : entrance.refused);
-    log::warn("connection.refused", {{"channel", only != nullptr ? only->name() : std::string()},
-                                     {"listen", entrance.address()},
-                                     {"from", peer.to_string()},
-                                     {"side", "client"},
-                                     {"reason", "limit"},
-                                     {"detail", "as many connections are open as the channel may have"}});
-    door.listener->pause_for(kAcceptAgainAfter);
-    return;
-  }
-  // Who is slow to say something makes room for who is not.
-  if (entrance.is_crowded()) entrance.waiting.front()->evict("limit");
-  auto& connection =
-      connections_.emplace_back(std::make_unique<Connection>(*this, door.entrance, std::move(socket), peer));
-  connection->position = connections_.size() - 1;
-  quiet_.set_after(kQuietAfter);
-  connection->start();
 }
 
 void Worker::closed(Connection& connection) {
@@ -328,6 +304,7 @@ std::string Worker::status() const {
            {"pid", ::getpid()},
            {"sandbox", {{"seccomp", start_.seccomp}, {"landlock", start_.landlock}}},
            {"draining", draining_},
+           {"buffers", {{"held", scratch_.budget.held()}, {"limit", scratch_.budget.limit()}}},
            {"channels", std::move(channels)},
            {"entrances", std::move(entrances)},
            {"keys", std::move(keys)}};

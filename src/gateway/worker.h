@@ -44,6 +44,8 @@ class Worker final : public ConnectionHost {
 
   event::EventLoop& loop() override { return loop_; }
   Scratch& scratch() override { return scratch_; }
+  Turns& turns() override { return turns_; }
+  RefusalLog& refusal_log() override { return refusal_log_; }
   void closed(Connection& connection) override;
 
   void obey(event::Frame frame);
@@ -52,6 +54,7 @@ class Worker final : public ConnectionHost {
     std::uint32_t id = 0;  ///< of the order
     std::vector<std::shared_ptr<Channel>> channels;
     std::map<std::string, std::shared_ptr<Traffic>> traffic;
+    std::size_t memory = 0;
   };
 
   void take_board(const Fd& board, BytesView seat);
@@ -62,6 +65,9 @@ class Worker final : public ConnectionHost {
   void drain(std::chrono::milliseconds limit);
   void report(std::uint32_t id);
   void accept(Door& door, Fd socket, const Address& peer);
+  void turn_away(Entrance& entrance, const Address& peer, Admission::Answer answer);
+  bool make_room();
+  void count_room();
   void bury();
   void stop(int exit_code);
   std::string status() const;
@@ -69,6 +75,8 @@ class Worker final : public ConnectionHost {
   event::EventLoop& loop_;
   WorkerStart start_;
   Scratch scratch_;
+  Turns turns_;
+  RefusalLog refusal_log_;
   tls::Keys keys_;
   std::shared_ptr<Board> board_ = Board::alone();  // until the supervisor gives the node's
   Random random_;
@@ -84,9 +92,11 @@ class Worker final : public ConnectionHost {
   event::Timer targets_tick_;
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Connection>> closed_;  // destroyed at the end of the turn
+  std::size_t most_connections_ = 0;                 // that there are descriptors for
   bool burial_planned_ = false;
   bool draining_ = false;
   event::Timer drain_limit_;
+  static constexpr std::chrono::milliseconds kQuietAfter{500};
   event::Timer quiet_;  // expires when no connection has come or gone for a moment
   int exit_code_ = 0;
 };

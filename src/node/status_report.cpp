@@ -60,6 +60,18 @@ Json sandbox(const Json& report) {
   return {{"seccomp", seccomp}, {"landlock", landlock}};
 }
 
+/// What a worker's relay buffers hold, and may.
+Json buffers(const Json& report) {
+  Json none = Json::object();
+  const Json& said = member(report, "buffers", none);
+  if (!said.is_object()) return none;
+  const Json absent;
+  const Json& held = member(said, "held", absent);
+  const Json& limit = member(said, "limit", absent);
+  if (!held.is_number_unsigned() || !limit.is_number_unsigned()) return none;
+  return {{"held", held}, {"limit", limit}};
+}
+
 Json process(const ProcessFacts& facts) {
   return {{"process", facts.name}, {"pid", facts.pid}, {"user", facts.user}, {"since", to_rfc3339(facts.since)}};
 }
@@ -80,8 +92,10 @@ Json processes(const NodeFacts& facts, const std::map<unsigned, Json>& workers,
   }
   for (const auto& [index, worker] : facts.workers) {
     Json row = process(worker);
-    if (auto said = workers.find(index); said != workers.end())
+    if (auto said = workers.find(index); said != workers.end()) {
       if (Json box = sandbox(said->second); !box.empty()) row["sandbox"] = std::move(box);
+      if (Json held = buffers(said->second); !held.empty()) row["buffers"] = std::move(held);
+    }
     out.push_back(std::move(row));
   }
   return out;

@@ -32,11 +32,14 @@ def split_endpoint(where: str):
     return socket.AF_INET, (host, int(port))
 
 
-def connect(where: str, timeout: float = 10) -> socket.socket:
+def connect(where: str, timeout: float = 10, source: str | None = None) -> socket.socket:
+    """`source`: the local address to come from."""
     family, address = split_endpoint(where)
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.settimeout(timeout)
     try:
+        if source:
+            sock.bind((source, 0))
         sock.connect(address)
         if family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -11,7 +11,7 @@ from . import net
 # Which Debian package has a program that the tests need.
 PACKAGES = {"openssl": "openssl", "gnutls-cli": "gnutls-bin", "gnutls-serv": "gnutls-bin", "certtool": "gnutls-bin",
             "curl": "curl", "nginx": "nginx-light", "haproxy": "haproxy", "stunnel": "stunnel4", "tshark": "tshark",
-            "gcore": "gdb", "prlimit": "util-linux", "initdb": "postgresql-15", "postgres": "postgresql-15", "pgbench": "postgresql-15",
+            "gcore": "gdb", "prlimit": "util-linux", "unshare": "util-linux", "strace": "strace", "initdb": "postgresql-15", "postgres": "postgresql-15", "pgbench": "postgresql-15",
             "psql": "postgresql-client-15", "redis-cli": "redis-tools", "redis-benchmark": "redis-tools",
             "h2load": "nghttp2-client", "nghttp": "nghttp2-client", "nghttpd": "nghttp2-server", "testssl": "testssl.sh"}
 PLACES = ":/usr/sbin:/sbin:/usr/local/sbin:/usr/lib/postgresql/15/bin"

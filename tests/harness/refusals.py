@@ -15,7 +15,8 @@ class Door:
     """A node whose `from` is TLS or mutual TLS, in front of a server that answers every byte."""
 
     def __init__(self, scene, protect="mutual-tls", allow=(CLIENT,), domain=None, credential=None, listen=None,
-                 **options):
+                 node=None, **options):
+        """`node`: more for the Node; `options`: more for its channel."""
         self.scene = scene
         self.domain = domain or scene.domain()
         self.server = scene.server(answer_with(ANSWER))
@@ -26,7 +27,8 @@ class Door:
         self.node: Node = scene.node(
             "door", identities={"server": (credential or self.domain.issue(SERVER, "server.example.org"),
                                            self.domain.bundle)},
-            channels=[channel("door", listen=side, to={"targets": [self.server.where], "protect": "none"}, **options)])
+            channels=[channel("door", listen=side, to={"targets": [self.server.where], "protect": "none"}, **options)],
+            **(node or {}))
 
     def passes(self, context) -> None:
         """The control: with this context a question gets its answer."""
