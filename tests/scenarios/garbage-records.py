@@ -58,9 +58,11 @@ def repeated(scene):
             return data + data
         return data
     pair = Pair(scene, change=twice)
+    times = 0
     with pair.connect() as stream:
         try:
-            for _ in range(3):
+            while not done and times < 3:  # a record that travels with the end of the handshake is not repeated
+                times += 1
                 stream.send(DATA)
                 if not stream.recv():
                     break
@@ -70,7 +72,7 @@ def repeated(scene):
     event = pair.b.wait_event("connection.closed")
     assert event["how"] == "bad-record from client", event
     received = bytes(pair.server.conversation().received)
-    assert received in (b"", DATA), received
+    assert received in (DATA * (times - 1), DATA * times), (times, received)
 
 
 run()
