@@ -252,6 +252,12 @@ TEST(Config, WhatTheParserDoesNotTakeWellNeverReachesIt) {
   EXPECT_EQ(first_problem("\n# \u00e9\nb\u00e9 = 1\n"), "n:3:2: outside strings and comments a config is ASCII");
   EXPECT_EQ(first_problem("a = 80\"\u0495\"\n"), "n:1:7: a quote in the middle of a word");
   EXPECT_EQ(first_problem("a = \"b\"'c'\n"), "n:1:8: a quote in the middle of a word");
+  // A dot joins names, and only names: in a value the parser would look behind the quote for its end.
+  EXPECT_EQ(first_problem("a = 1b.\"\u0495\"\n"), "n:1:8: a quote in the middle of a word");
+  EXPECT_EQ(first_problem("a = [\n1b.\"\u0495\"]\n"), "n:2:4: a quote in the middle of a word");
+  EXPECT_EQ(first_problem("a = { b.\"c\" = 1 }\n"), "n:1:9: a quote in the middle of a word");
+  for (const char* text : {"a.\"b\".c = [[1], {}]\nd.'e' = 1\n", "[a.\"b\".'c']\n"})
+    EXPECT_EQ(first_problem(text).find("quote"), std::string::npos) << first_problem(text);
   // Inside strings and comments, and after a byte order mark, everything is as ever.
   EXPECT_EQ(first_problem("\u00e9tat = 1\n").find("n:1:1: outside"), 0U);
   EXPECT_EQ(first_problem("\ufeff# \u00e9\n\"\u00e9tat\" = '\u0462'\n"),

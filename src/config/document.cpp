@@ -1,5 +1,7 @@
 #include "config/document.h"
 
+#include <algorithm>
+
 // The whole parser is compiled here and nowhere else. Unreleased features are those of TOML 1.1.
 #define TOML_EXCEPTIONS 0
 #define TOML_HEADER_ONLY 1
@@ -37,7 +39,9 @@ Place place(const toml::source_position& position, const std::string& file) {
 std::optional<Problem> refused_before_parsing(std::string_view text, const std::string& file) {
   Place at{file, 1, 1};
   int dots = 0;
-  char quote = 0;                                                // of the string we are in
+  int depth = 0;     // brackets that are open
+  bool name = true;  // nothing but a name can stand here: before the `=` of a line that no bracket reaches into
+  char quote = 0;    // of the string we are in
   std::size_t start = text.starts_with("\xef\xbb\xbf") ? 3 : 0;  // after a byte order mark
   for (std::size_t i = 0; i < text.size(); ++i, ++at.column) {
     char c = text[i];
@@ -46,6 +50,7 @@ std::optional<Problem> refused_before_parsing(std::string_view text, const std::
       at.column = 0;
       dots = 0;
       quote = 0;
+      name = depth == 0;
     } else if (quote != 0) {
       if (c == '\\' && quote == '"' && i + 1 < text.size() && text[i + 1] != '\n')
         ++i, ++at.column;
@@ -57,8 +62,8 @@ std::optional<Problem> refused_before_parsing(std::string_view text, const std::
       if (text.substr(i, 3) == std::string(3, c))
         return Problem{at, "a string over several lines; nothing in a config needs one", {}};
       // The parser would read on as if this were no string, and meet there what it must not.
-      if (i > 0 && std::string_view(" \t\r\n=,[{.").find(text[i - 1]) == std::string_view::npos && i != start)
-        return Problem{at, "a quote in the middle of a word", {}};
+      bool begins = i == 0 || i == start || std::string_view(" \t\r\n=,[{").contains(text[i - 1]);
+      if (!begins && !(name && text[i - 1] == '.')) return Problem{at, "a quote in the middle of a word", {}};
       quote = c;
     } else if (static_cast<unsigned char>(c) >= 0x80 && i >= start) {
       return Problem{at, "outside strings and comments a config is ASCII", {}};
@@ -66,6 +71,10 @@ std::optional<Problem> refused_before_parsing(std::string_view text, const std::
       if (++dots > kMostDots) return Problem{at, "a name has more than 16 dots; nothing in a config is so deep", {}};
     } else if (c == '=' || c == ',' || c == '[' || c == '{') {
       dots = 0;
+      name = name && c != '=';
+      if (c == '[' || c == '{') ++depth;
+    } else if (c == ']' || c == '}') {
+      depth = std::max(0, depth - 1);
     }
   }
   return std::nullopt;
