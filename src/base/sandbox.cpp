@@ -112,6 +112,12 @@ void allow_common(Filter& filter) {
   filter.allow(SCMP_SYS(tgkill), equal(0, static_cast<std::uint64_t>(::getpid())));
 }
 
+void allow_status_server(Filter& filter) {
+  filter.allow_all({SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(getsockname),
+                    SCMP_SYS(epoll_create1), SCMP_SYS(fcntl), SCMP_SYS(fstat), SCMP_SYS(pread64)});
+  filter.allow(SCMP_SYS(newfstatat), with_bits(3, AT_EMPTY_PATH));
+}
+
 void allow_gateway_worker(Filter& filter) {
   for (int family : {AF_INET, AF_INET6, AF_UNIX})
     filter.allow(SCMP_SYS(socket), equal(0, static_cast<std::uint64_t>(family)), socket_type(SOCK_STREAM));
@@ -200,6 +206,7 @@ Result<void> restrict_syscalls(Profile profile) {
   allow_common(filter);
   switch (profile) {
     case Profile::Keyholder: break;
+    case Profile::StatusServer: allow_status_server(filter); break;
     case Profile::GatewayWorker: allow_gateway_worker(filter); break;
   }
 #ifdef CIPHERWAY_SANITIZED

@@ -29,7 +29,8 @@ enum class Tcp {
 Result<int> restrict_files(std::span<const FileRule> rules, Tcp tcp = Tcp::None);
 
 enum class Profile {
-  Keyholder,      ///< talks on sockets that it is given, remembers, computes; opens nothing
+  Keyholder,     ///< talks on sockets that it is given, remembers, computes; opens nothing
+  StatusServer,  ///< accepts on the socket that it is given and reads sealed memory; opens nothing, connects to nothing
   GatewayWorker,  ///< also accepts and opens TCP and UNIX stream sockets, and asks name servers over UDP; opens no
                   ///< files, starts no programs
 };

@@ -84,7 +84,7 @@ std::vector<Attempt> never_allowed() {
 }
 
 TEST(Sandbox, NothingOfAProcessGoesOutsideItsProfile) {
-  for (Profile profile : {Profile::Keyholder, Profile::GatewayWorker})
+  for (Profile profile : {Profile::Keyholder, Profile::StatusServer, Profile::GatewayWorker})
     for (const Attempt& attempt : never_allowed()) {
       EXPECT_NE(ending_of([&] { return attempt.call() == -12345 ? 1 : 0; }), -SIGSYS)
           << "the control, " << attempt.name;
@@ -97,6 +97,13 @@ TEST(Sandbox, TheKeyholderHasNoSocketsOfItsOwn) {
   for (int family : {AF_UNIX, AF_INET, AF_INET6})
     EXPECT_EQ(ending_in(Profile::Keyholder, [&] { return ::socket(family, SOCK_STREAM, 0), 0; }), -SIGSYS);
   EXPECT_EQ(ending_in(Profile::Keyholder, [] { return ::accept4(0, nullptr, nullptr, 0), 0; }), -SIGSYS);
+}
+
+TEST(Sandbox, TheStatusServerHasTheSocketsThatItWasGivenOnly) {
+  for (int family : {AF_UNIX, AF_INET, AF_INET6})
+    EXPECT_EQ(ending_in(Profile::StatusServer, [&] { return ::socket(family, SOCK_STREAM, 0), 0; }), -SIGSYS);
+  EXPECT_EQ(ending_in(Profile::StatusServer, [] { return ::connect(0, nullptr, 0), 0; }), -SIGSYS);
+  EXPECT_EQ(ending_in(Profile::StatusServer, [] { return ::accept4(0, nullptr, nullptr, 0), 0; }), 0);
 }
 
 TEST(Sandbox, TheWorkerHasStreamSocketsAndAsksNameServers) {
@@ -130,6 +137,7 @@ TEST(Sandbox, NoFiles) {
   };
   ASSERT_EQ(ending_of(open_one), 1) << "the control: it can be opened without a sandbox";
   EXPECT_EQ(ending_in(Profile::Keyholder, open_one), kFilesStay ? 1 : -SIGSYS);
+  EXPECT_EQ(ending_in(Profile::StatusServer, open_one), kFilesStay ? 1 : -SIGSYS);
   EXPECT_EQ(ending_in(Profile::GatewayWorker, open_one), kFilesStay ? 1 : 2);
 }
 
@@ -139,11 +147,12 @@ TEST(Sandbox, NoNewCode) {
   };
   ASSERT_EQ(ending_of(map_code), 0);
   if (kFilesStay) return;  // their shadow is mapped as they like
-  for (Profile profile : {Profile::Keyholder, Profile::GatewayWorker}) EXPECT_EQ(ending_in(profile, map_code), -SIGSYS);
+  for (Profile profile : {Profile::Keyholder, Profile::StatusServer, Profile::GatewayWorker})
+    EXPECT_EQ(ending_in(profile, map_code), -SIGSYS);
 }
 
 TEST(Sandbox, AnAbortIsStillAnAbort) {
-  for (Profile profile : {Profile::Keyholder, Profile::GatewayWorker})
+  for (Profile profile : {Profile::Keyholder, Profile::StatusServer, Profile::GatewayWorker})
     EXPECT_EQ(ending_in(profile, []() -> int { std::abort(); }), -SIGABRT);
 }
 

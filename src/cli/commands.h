@@ -24,5 +24,6 @@ int gateway_worker(int argc, char** argv);
 int quickstart(int argc, char** argv);
 int run_node(int argc, char** argv);
 int status(int argc, char** argv);
+int status_server(int argc, char** argv);
 
 }  // namespace cipherway::cli

@@ -17,6 +17,7 @@ constexpr Command kCommands[] = {
     {"quickstart", "show a whole channel on this machine, and what each process of it can see", &quickstart},
     {"run", "run a node", &run_node},
     {"status", "show how a running node is doing, and which process holds which key", &status},
+    {"status-server", "", &status_server},
 };
 
 void print_help(std::FILE* out) {

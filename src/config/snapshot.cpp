@@ -1,11 +1,6 @@
 #include "config/snapshot.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
+#include "base/sealed.h"
 
 namespace cipherway::config {
 
@@ -13,7 +8,6 @@ namespace {
 
 constexpr std::uint32_t kFormat = 0x43575331;  // "CWS1"
 constexpr std::size_t kMostPathBytes = 4096;
-constexpr int kSeals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
 
 void write_text32(ByteWriter& writer, std::string_view text) {
   writer.u32(static_cast<std::uint32_t>(text.size()));
@@ -69,35 +63,11 @@ Result<Snapshot> Snapshot::from_bytes(BytesView bytes) {
 }
 
 Result<Fd> Snapshot::to_sealed_fd() const {
-  Bytes bytes = TRY(to_bytes());
-  Fd fd(::memfd_create("cipherway-config", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!fd) return fail_errno("memfd_create");
-  for (BytesView rest = bytes; !rest.empty();) {
-    ssize_t written = ::write(fd.get(), rest.data(), rest.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return fail_errno("write a snapshot");
-    rest = rest.subspan(static_cast<std::size_t>(written));
-  }
-  if (::fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0) return fail_errno("seal a snapshot");
-  return fd;
+  return to_sealed_memory("cipherway-config", TRY(to_bytes()));
 }
 
 Result<Snapshot> Snapshot::from_sealed_fd(const Fd& fd) {
-  int seals = ::fcntl(fd.get(), F_GET_SEALS);
-  if (seals < 0 || (seals & kSeals) != kSeals) return fail(ErrorKind::Protocol, "a snapshot is not sealed");
-  struct stat about{};
-  if (::fstat(fd.get(), &about) != 0) return fail_errno("fstat a snapshot");
-  if (about.st_size < 0 || static_cast<std::size_t>(about.st_size) > kMostBytes)
-    return fail(ErrorKind::Limit, "a snapshot is larger than 16 MiB");
-  Bytes bytes(static_cast<std::size_t>(about.st_size));
-  // By offset: the file position is shared with whoever else holds the descriptor.
-  for (std::size_t done = 0; done < bytes.size();) {
-    ssize_t n = ::pread(fd.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return fail_errno("read a snapshot", n == 0 ? EIO : errno);
-    done += static_cast<std::size_t>(n);
-  }
-  return from_bytes(bytes);
+  return from_bytes(as_bytes(TRY_IN("a snapshot", from_sealed_memory(fd, kMostBytes))));
 }
 
 }  // namespace cipherway::config

@@ -85,7 +85,7 @@ TEST(Snapshot, AnUnsealedDescriptorIsRefused) {
   ASSERT_EQ(::write(fd.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
   Result<Snapshot> back = Snapshot::from_sealed_fd(fd);
   ASSERT_FALSE(back);
-  EXPECT_EQ(back.error().what, "a snapshot is not sealed");
+  EXPECT_EQ(back.error().what, "a snapshot: the memory is not sealed");
 }
 
 }  // namespace

@@ -164,6 +164,7 @@ Connection::Next Connection::await_client_handshake() {
     case Endpoint::Handshake::Done: break;
   }
   ++(client_.tls().resumed() ? channel_->traffic->resumed : channel_->traffic->full);
+  channel_->traffic->handshake_time.observe(Clock::now() - began_);
   return seek_target();
 }
 
@@ -187,6 +188,7 @@ std::uint64_t Connection::pin() const {
 Result<void> Connection::begin_target() {
   timer_.set_after(channel_->config.timeouts.connect);
   enter(Phase::AwaitingTarget);
+  target_began_ = Clock::now();
   // We speak first if we speak TLS, or if the client has said something already.
   bool at_hand = channel_->to != nullptr || client_.has_unread();
   Fd socket = TRY(connect_to(visit_->address(), at_hand ? FirstData::AtHand : FirstData::MayWait));
@@ -237,6 +239,8 @@ Connection::Next Connection::await_target() {
     next_target("connect-failed", "connect to " + visit_->text() + ": " + std::generic_category().message(error));
     return Next::Again;
   }
+  auto now = Clock::now();
+  channel_->traffic->connect_time.observe(now - std::exchange(target_began_, now));
   introduce_client();
   if (channel_->to) {
     auto session = tls::Session::make(channel_->to, *this, visit_->text());
@@ -266,6 +270,7 @@ Connection::Next Connection::await_target_handshake() {
     case Endpoint::Handshake::Done: break;
   }
   ++(target_->tls().resumed() ? channel_->traffic->target_resumed : channel_->traffic->target_full);
+  channel_->traffic->target_handshake_time.observe(Clock::now() - target_began_);
   begin_relaying();
   return Next::Again;
 }
@@ -300,6 +305,19 @@ void Connection::begin_relaying() {
                                 {"target_resumed", target.resumed},
                                 {"sni", client.server_name},
                                 {"alpn", shown.alpn}});
+}
+
+Connection::Facts Connection::facts() const {
+  Facts facts{.channel = channel_->name(),
+              .client_address = client_address_,
+              .target_address = visit_ ? visit_->text() : std::string(),
+              .began = began_,
+              .bytes_in = bytes_in_,
+              .bytes_out = bytes_out_};
+  if (client_.has_tls()) facts.client = client_.tls().negotiated();
+  if (target_ && target_->has_tls()) facts.target = target_->tls().negotiated();
+  if (said_) facts.server_name = said_->server_name;
+  return facts;
 }
 
 Connection::Next Connection::relay() {
@@ -408,7 +426,7 @@ void Connection::refuse(std::string_view side, std::string_view reason, const st
   std::string server_name = said_ ? said_->server_name : std::string();
   if (client_.has_tls()) server_name = client_.tls().server_name();
   const Channel* channel = channel_ ? channel_.get() : entrance_->only();
-  ++(channel != nullptr ? channel->traffic->refused : entrance_->refused);
+  (channel != nullptr ? channel->traffic->refusals : entrance_->refusals).count(reason);
   std::uint64_t unlogged = 0;
   bool said = !names.empty() || !pin.empty() || level < log::Level::Warn;
   if (said || host_.refusal_log().worth_a_line(host_.loop().now(), unlogged))

@@ -74,6 +74,21 @@ class Connection final : public Endpoint::Owner, public tls::Resumable, public G
   /// One side at least is TLS that ends here; not so where it is passed through.
   bool has_session_keys() const { return client_.has_tls() || (target_ && target_->has_tls()); }
 
+  /// What there is to say about a connection that relays.
+  struct Facts {
+    std::string channel;
+    std::string client_address;
+    std::string target_address;
+    Clock::time_point began;
+    std::optional<tls::Negotiated> client;  ///< none: no TLS of ours on that side
+    std::optional<tls::Negotiated> target;
+    std::string server_name;  ///< of a client whose TLS passes through
+    std::uint64_t bytes_in = 0;
+    std::uint64_t bytes_out = 0;
+  };
+  Facts facts() const;
+  Clock::time_point began() const { return began_; }
+
   std::size_t position = 0;  ///< in the worker's list; the worker's alone
 
  private:
@@ -154,7 +169,8 @@ class Connection final : public Endpoint::Owner, public tls::Resumable, public G
   bool advancing_ = false;
   event::Timer timer_;
   Clock::time_point began_;
-  Clock::time_point moved_{};  // when something was last read and passed on
+  Clock::time_point moved_{};         // when something was last read and passed on
+  Clock::time_point target_began_{};  // this target, and then its handshake
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;
 };

@@ -165,7 +165,7 @@ TEST_F(ConnectionTest, TriesTheNextTargetWhenOneDoesNotAnswer) {
   start();
   EXPECT_EQ(connection_->phase(), Phase::Relaying);
   accept(2);
-  EXPECT_EQ(traffic_->refused, 0u);
+  EXPECT_EQ(traffic_->refusals.total, 0u);
 }
 
 TEST_F(ConnectionTest, IsRefusedWhenNoTargetAnswers) {
@@ -173,7 +173,7 @@ TEST_F(ConnectionTest, IsRefusedWhenNoTargetAnswers) {
   add_target(false);
   start();
   EXPECT_EQ(connection_->phase(), Phase::AwaitingGoodbye);
-  EXPECT_EQ(traffic_->refused, 1u);
+  EXPECT_EQ(traffic_->refusals.total, 1u);
   EXPECT_TRUE(traffic_->half_open.empty());
   bool end = false;
   EXPECT_EQ(read_all(client_, &end), "");
@@ -377,7 +377,7 @@ TEST_F(ConnectionTest, WhoSpeaksNoTlsDoesNotPassThrough) {
   write_all(client_, "GET / HTTP/1.1\r\n\r\n");
   take_turns();
   EXPECT_EQ(connection_->phase(), Phase::AwaitingGoodbye);
-  EXPECT_EQ(traffic_->refused, 1u);
+  EXPECT_EQ(traffic_->refusals.total, 1u);
   EXPECT_EQ(read_all(client_), "");
 }
 
@@ -426,7 +426,7 @@ TEST_F(ConnectionTest, WhereTheAddressIsGoneThereIsNoChannel) {
   write_all(client_, hello());
   take_turns();
   EXPECT_EQ(connection_->phase(), Phase::AwaitingGoodbye);
-  EXPECT_EQ(entrance_->refused, 1u);
+  EXPECT_EQ(entrance_->refusals.total, 1u);
 }
 
 TEST_F(ConnectionTest, WhoSaysNothingIsNotWaitedForLong) {
@@ -476,7 +476,7 @@ TEST_F(ConnectionTest, WhoMustBeginWithAProxyHeaderAndDoesNotIsRefused) {
     Fd nobody(::accept4(targets_[0].listening.get(), nullptr, nullptr, SOCK_NONBLOCK));
     EXPECT_FALSE(nobody) << "a target was told of a connection that was not let in";
   }
-  EXPECT_EQ(entrance_->channels().front()->traffic->refused, 2u);
+  EXPECT_EQ(entrance_->channels().front()->traffic->refusals.total, 2u);
 }
 
 TEST_F(ConnectionTest, AProxyHeaderFromElsewhereDoesNotReachTheTarget) {
@@ -493,7 +493,7 @@ TEST_F(ConnectionTest, AProxyHeaderFromElsewhereDoesNotReachTheTarget) {
   take_turns();
   EXPECT_EQ(connection_->phase(), Phase::AwaitingGoodbye);
   EXPECT_EQ(read_all(targets_[0].accepted), "PROXY TCP4");
-  EXPECT_EQ(traffic_->refused, 1u);
+  EXPECT_EQ(traffic_->refusals.total, 1u);
 }
 
 TEST_F(ConnectionTest, WhatIsNoProxyHeaderFromElsewhereIsRelayed) {

@@ -41,7 +41,9 @@ enum class Answer : std::uint8_t {
   Keyholder = 65,
   /// Payload: empty if the snapshot of this id is in force, else the reason why it is not.
   Configured = 66,
-  /// Payload: JSON, see docs/guide/status.md.
+  /// The frame's descriptor is sealed memory (base/sealed.h) with JSON, at most kMostReport bytes:
+  /// docs/guide/status.md.
+  /// A worker that ends sends one more unasked, with the id kLastReport.
   Status = 67,
   /// The keyholder closed its socket: somebody should start a new one.
   KeyholderLost = 68,
@@ -51,5 +53,7 @@ enum class Answer : std::uint8_t {
 
 /// "systemd:" and a name of 255 bytes; every other address is shorter.
 inline constexpr std::size_t kMostListenAddress = 263;
+inline constexpr std::size_t kMostReport = 4 << 20;
+inline constexpr std::uint32_t kLastReport = 0;
 
 }  // namespace cipherway::gateway

@@ -43,7 +43,7 @@ class Entrance {
 
   Admission admission{{}};         ///< who is behind this address, whatever the channel
   std::list<Connection*> waiting;  ///< connections whose channel is not known yet, the oldest first
-  std::uint64_t refused = 0;       ///< that never got to know it, where there are several
+  Refusals refusals;               ///< that never got to know it, where there are several
 
  private:
   std::string address_;

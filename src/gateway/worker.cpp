@@ -1,7 +1,9 @@
 #include "gateway/worker.h"
 
 #include "base/log.h"
+#include "base/sealed.h"
 #include "gateway/prepared.h"
+#include "gateway/report.h"
 #include "gateway/target_status.h"
 
 #include <malloc.h>
@@ -113,6 +115,7 @@ Worker::~Worker() {
 
 int Worker::run() {
   loop_.run();
+  report(kLastReport);  // what it counted stays with the node
   control_->flush();
   return exit_code_;
 }
@@ -264,7 +267,9 @@ void Worker::drain(std::chrono::milliseconds limit) {
 }
 
 void Worker::report(std::uint32_t id) {
-  control_->send(wire(Answer::Status), id, as_bytes(status()));
+  auto sealed = to_sealed_memory("cipherway-report", as_bytes(status()));
+  if (!sealed) return log::error("worker.report.failed", {{"error", sealed.error()}});
+  control_->send(wire(Answer::Status), id, {}, std::move(*sealed));
 }
 
 std::string Worker::status() const {
@@ -275,24 +280,17 @@ std::string Worker::status() const {
     const Traffic& traffic = *channel->traffic;
     const Entrance& entrance = *doors_.find(channel->config.from.listen.value.to_string())->second.entrance;
     std::size_t waiting = entrance.only() != nullptr ? entrance.waiting.size() : 0;
-    channels.push_back({{"name", channel->name()},
-                        {"open", traffic.open + waiting},
-                        {"handshaking", traffic.half_open.size() + waiting},
-                        {"total", traffic.total},
-                        {"relayed", traffic.relayed},
-                        {"full", traffic.full},
-                        {"resumed", traffic.resumed},
-                        {"refused", traffic.refused},
-                        {"target_full", traffic.target_full},
-                        {"target_resumed", traffic.target_resumed},
-                        {"bytes_in", traffic.bytes_in},
-                        {"bytes_out", traffic.bytes_out},
-                        {"targets", target_status(*channel->targets, loop_.now(), budget)}});
+    json row{{"name", channel->name()}};
+    report_traffic(row, traffic, waiting);
+    row["targets"] = target_status(*channel->targets, loop_.now(), budget);
+    channels.push_back(std::move(row));
   }
   json entrances = json::array();
   for (const auto& [address, door] : doors_)
-    entrances.push_back(
-        {{"listen", address}, {"waiting", door.entrance->waiting.size()}, {"refused", door.entrance->refused}});
+    entrances.push_back({{"listen", address},
+                         {"waiting", door.entrance->waiting.size()},
+                         {"refused", door.entrance->refusals.total},
+                         {"refusals", door.entrance->refusals.by_reason}});
   json keys = json::array();
   for (const auto& held : keys_.held_tickets())
     keys.push_back({{"key", "ticket key of " + held.service + ", epoch " + std::to_string(held.epoch)},
@@ -307,7 +305,9 @@ std::string Worker::status() const {
            {"buffers", {{"held", scratch_.budget.held()}, {"limit", scratch_.budget.limit()}}},
            {"channels", std::move(channels)},
            {"entrances", std::move(entrances)},
-           {"keys", std::move(keys)}};
+           {"keys", std::move(keys)},
+           {"sign_time", report_of(keys_.sign_time())},
+           {"live", report_live_sessions(connections_, Clock::now())}};
   return all.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

@@ -39,7 +39,7 @@ void Worker::accept(Door& door, Fd socket, const Address& peer) {
 
 void Worker::turn_away(Entrance& entrance, const Address& peer, Admission::Answer answer) {
   const Channel* only = entrance.only();
-  ++(only != nullptr ? only->traffic->refused : entrance.refused);
+  (only != nullptr ? only->traffic->refusals : entrance.refusals).count(word(answer));
   std::uint64_t unlogged = 0;
   if (!refusal_log_.worth_a_line(loop_.now(), unlogged)) return;
   log::warn("connection.refused", {{"channel", only != nullptr ? only->name() : std::string()},

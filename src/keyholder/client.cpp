@@ -16,6 +16,7 @@ std::uint32_t Client::State::new_id() {
 
 std::uint32_t Client::State::start(PendingSignature& signature) {
   std::uint32_t id = new_id();
+  signature.asked = Clock::now();
   signatures.emplace(id, &signature);
   send_signature(id, signature);
   return id;
@@ -86,6 +87,7 @@ void Client::State::received(const event::Frame& frame) {
   if (auto found = signatures.find(frame.id); found != signatures.end()) {
     PendingSignature& signature = *found->second;
     signatures.erase(found);
+    sign_time.observe(Clock::now() - signature.asked);
     if (done && frame.payload.size() <= signature.room.size()) {
       std::copy(frame.payload.begin(), frame.payload.end(), signature.room.begin());
       signature.size = frame.payload.size();
@@ -133,6 +135,10 @@ void Client::begin_generation() {
 
 void Client::reconnect(Fd socket) {
   state_->connect(std::move(socket));
+}
+
+const Histogram& Client::sign_time() const {
+  return state_->sign_time;
 }
 
 bool Client::connected() const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/fd.h"
+#include "base/histogram.h"
 #include "crypto/key.h"
 #include "event/event_loop.h"
 
@@ -40,6 +41,8 @@ class Client {
   void begin_generation();
   void reconnect(Fd socket);
   bool connected() const;
+  /// From asking for a signature to having it, waiting for a keyholder that was being replaced included.
+  const Histogram& sign_time() const;
 
   /// The key of a ticket epoch of `service`: 80 bytes (16 name, 32 AES-256, 32 HMAC-SHA256). The callback may come
   /// after any time, with Unavailable if the keyholder refuses.

@@ -22,6 +22,7 @@ struct PendingSignature {
   std::span<std::uint8_t> room;  ///< where the signature goes
   std::size_t size = 0;          ///< of the signature
   State state = State::Waiting;
+  Clock::time_point asked{};
   std::string reason;  ///< of the failure
 };
 
@@ -61,6 +62,7 @@ struct Client::State {
   SignatureWaiter* waiter = nullptr;  // of the SSL call that is under way
   std::uint64_t calls = 0;            // of SSL functions, to notice a pause that did not pause
   bool closed = false;                // the Client is gone
+  Histogram sign_time;
 };
 
 }  // namespace cipherway::keyholder

@@ -2,6 +2,7 @@
 // protocol.h) and holds no key. What it does wrong is asked for by files in the folder of the config: "refuse-config",
 // "never-drain"; a key file whose text begins with "bad" cannot be loaded.
 #include "base/log.h"
+#include "base/sealed.h"
 #include "config/snapshot.h"
 #include "event/frame_socket.h"
 #include "gateway/control.h"
@@ -101,9 +102,12 @@ class FakeWorker {
       }
       case gateway::Order::AreYouAlive: return answer(gateway::Answer::Alive, frame.id, "");
       case gateway::Order::ReportStatus:
-        return answer(gateway::Answer::Status, frame.id,
-                      R"({"worker":)" + index_ +
-                          R"(,"channels":[{"name":"in","open":1,"total":2}],"keys":[{"key":"a","lifetime":"b"}]})");
+        return answer(
+            gateway::Answer::Status, frame.id, "",
+            std::move(*to_sealed_memory(
+                "report",
+                as_bytes(R"({"worker":)" + index_ +
+                         R"(,"channels":[{"name":"in","open":1,"total":2}],"keys":[{"key":"a","lifetime":"b"}]})"))));
     }
   }
 

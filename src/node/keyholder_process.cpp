@@ -100,7 +100,7 @@ void KeyholderProcess::received(event::Frame frame) {
   if (frame.id >= kFirstStatusId) {
     auto status =
         done ? keyholder::Status::decode(frame.payload) : Result<keyholder::Status>(std::unexpected(refusal()));
-    events_.status(frame.id - kFirstStatusId, std::move(status));
+    events_.status(pid(), frame.id - kFirstStatusId, std::move(status));
     return;
   }
   if (frame.id == kAliveId) return events_.alive();

@@ -25,7 +25,7 @@ class KeyholderProcess {
   struct Events {
     std::function<void()> ready;                        ///< every key is loaded, and the sandbox is on
     std::function<void(std::vector<Refusal>)> refused;  ///< it will not get ready, for these reasons
-    std::function<void(std::uint32_t id, Result<keyholder::Status>)> status;
+    std::function<void(pid_t, std::uint32_t id, Result<keyholder::Status>)> status;
     std::function<void()> alive;  ///< answers `ask_if_alive`
     std::function<void(event::ProcessEnd)> ended;
   };

@@ -1,79 +1,55 @@
 #include "node/status_report.h"
 
 #include "crypto/key.h"
+#include "gateway/report.h"
+#include "node/worker_report.h"
 
 #include <nlohmann/json.hpp>
 
-#include <set>
+#include <algorithm>
+#include <string_view>
+#include <vector>
 
 namespace cipherway::node {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+constexpr std::string_view kRefused = "refused/";
 
-/// What a worker said, or nothing if it is not an object: a worker that was taken over may say anything.
 std::map<unsigned, Json> parse(const std::map<unsigned, std::string>& workers) {
   std::map<unsigned, Json> out;
-  for (const auto& [index, text] : workers) {
-    Json report = Json::parse(text, nullptr, false);
-    if (report.is_object()) out[index] = std::move(report);
-  }
+  for (const auto& [index, text] : workers)
+    if (Json report = parse_worker_report(text); !report.is_null()) out[index] = std::move(report);
   return out;
-}
-
-const Json& member(const Json& object, const char* name, const Json& otherwise) {
-  auto found = object.find(name);
-  return found != object.end() ? *found : otherwise;
-}
-
-Json list(const Json& object, const char* name) {
-  const Json none = Json::array();
-  const Json& value = member(object, name, none);
-  return value.is_array() ? value : none;
-}
-
-std::string text(const Json& object, const char* name) {
-  const Json none = "";
-  const Json& value = member(object, name, none);
-  return value.is_string() ? value.get<std::string>() : "";
-}
-
-/// Adds every whole number of `more` to the field of the same name. Unsigned, so that no answer can overflow it.
-void add_up(Json& sums, const Json& more) {
-  for (const auto& [key, value] : more.items()) {
-    if (!value.is_number_integer()) continue;
-    std::uint64_t before = sums.contains(key) && sums[key].is_number_integer() ? sums[key].get<std::uint64_t>() : 0;
-    sums[key] = before + value.get<std::uint64_t>();
-  }
 }
 
 /// What a worker says about its sandbox, in this form or not at all: whoever prints it relies on it.
 Json sandbox(const Json& report) {
-  Json none = Json::object();
-  const Json& said = member(report, "sandbox", none);
-  if (!said.is_object()) return none;
-  const Json absent;
-  const Json& seccomp = member(said, "seccomp", absent);
-  const Json& landlock = member(said, "landlock", absent);
-  if (!seccomp.is_boolean() || !landlock.is_number_integer()) return none;
-  return {{"seccomp", seccomp}, {"landlock", landlock}};
+  auto said = report.find("sandbox");
+  if (said == report.end() || !said->is_object()) return Json::object();
+  auto seccomp = said->find("seccomp");
+  auto landlock = said->find("landlock");
+  if (seccomp == said->end() || landlock == said->end()) return Json::object();
+  if (!seccomp->is_boolean() || !landlock->is_number_integer()) return Json::object();
+  return {{"seccomp", *seccomp}, {"landlock", *landlock}};
 }
 
 /// What a worker's relay buffers hold, and may.
 Json buffers(const Json& report) {
-  Json none = Json::object();
-  const Json& said = member(report, "buffers", none);
-  if (!said.is_object()) return none;
-  const Json absent;
-  const Json& held = member(said, "held", absent);
-  const Json& limit = member(said, "limit", absent);
-  if (!held.is_number_unsigned() || !limit.is_number_unsigned()) return none;
-  return {{"held", held}, {"limit", limit}};
+  const Json& said = object_in(report, "buffers");
+  auto held = said.find("held");
+  auto limit = said.find("limit");
+  if (held == said.end() || limit == said.end()) return Json::object();
+  if (!held->is_number_unsigned() || !limit->is_number_unsigned()) return Json::object();
+  return {{"held", *held}, {"limit", *limit}};
 }
 
 Json process(const ProcessFacts& facts) {
-  return {{"process", facts.name}, {"pid", facts.pid}, {"user", facts.user}, {"since", to_rfc3339(facts.since)}};
+  Json row = {{"process", facts.name}, {"pid", facts.pid}, {"user", facts.user}, {"since", to_rfc3339(facts.since)}};
+  row["restarts"] = facts.restarts;
+  row["cpu_seconds"] = static_cast<double>(facts.cpu_ms) / 1000;
+  row["memory_bytes"] = facts.memory_bytes;
+  return row;
 }
 
 Json processes(const NodeFacts& facts, const std::map<unsigned, Json>& workers,
@@ -98,6 +74,7 @@ Json processes(const NodeFacts& facts, const std::map<unsigned, Json>& workers,
     }
     out.push_back(std::move(row));
   }
+  if (facts.status_server) out.push_back(process(*facts.status_server));
   return out;
 }
 
@@ -107,31 +84,28 @@ Json side(const config::Side& from) {
   return out;
 }
 
-/// A target as a worker describes it, in this form or not at all.
-Json target(const Json& said) {
-  if (!said.is_object()) return {};
-  Json out;
-  for (const char* word : {"address", "name", "health"}) out[word] = text(said, word);
-  for (const char* number : {"open", "failures", "ejections", "weight", "share_percent", "connections", "check_us"})
-    if (auto found = said.find(number); found != said.end() && found->is_number_unsigned()) out[number] = *found;
+Json refusals(const Counters& counters, const std::string& of) {
+  Json out = Json::object();
+  for (const auto& [what, sum] : counters.of_channel(of))
+    if (what.starts_with(kRefused)) out[what.substr(kRefused.size())] = sum;
   return out;
 }
 
-/// What is known about targets they all know: the first worker's word is taken, and of the others what it does not know
-/// of, because a name may have been resolved differently there.
-Json targets(const std::string& channel, const std::map<unsigned, Json>& workers) {
-  constexpr std::size_t kMostTargets = 1'024;
+/// Addresses that lead into several channels: clients wait there until they have said which.
+Json listeners(const NodeFacts& facts, const std::map<unsigned, Json>& workers) {
+  std::map<std::string, unsigned> channels;
+  for (const auto& channel : facts.prepared->channels) ++channels[channel.config.from.listen.value.to_string()];
   Json out = Json::array();
-  std::set<std::string> seen;
-  for (const auto& [index, report] : workers) {
-    for (const Json& said_channel : list(report, "channels")) {
-      if (!said_channel.is_object() || text(said_channel, "name") != channel) continue;
-      for (const Json& said : list(said_channel, "targets")) {
-        Json row = target(said);
-        if (row.is_null() || out.size() == kMostTargets) continue;
-        if (seen.insert(text(row, "address") + " " + text(row, "name")).second) out.push_back(std::move(row));
-      }
-    }
+  for (const auto& [listen, leads_into] : channels) {
+    if (leads_into < 2) continue;
+    std::uint64_t waiting = 0;
+    for (const auto& [index, report] : workers)
+      for (const Json& said : list_in(report, "entrances"))
+        if (text_in(said, "listen") == listen) waiting += number_in(said, "waiting");
+    out.push_back({{"listen", listen},
+                   {"channels", leads_into},
+                   {"waiting", waiting},
+                   {"refusals", refusals(*facts.counters, of_listener(listen))}});
   }
   return out;
 }
@@ -142,20 +116,52 @@ Json channels(const NodeFacts& facts, const std::map<unsigned, Json>& workers) {
     const config::Channel& config = channel.config;
     Json to = side(config.to);
     for (const auto& target : config.to.targets) to["targets"].push_back(target.value.to_string());
+    Json from = side(config.from);
+    for (const auto& name : config.from.server_names) from["server_names"].push_back(name.value);
     Json row = {{"name", config.name.value},
                 {"listen", config.from.listen.value.to_string()},
-                {"from", side(config.from)},
+                {"from", std::move(from)},
                 {"to", std::move(to)}};
-    for (const char* counter : {"open", "total", "handshaking", "full", "resumed", "refused", "relayed", "bytes_in",
-                                "bytes_out", "target_full", "target_resumed"})
-      row[counter] = 0;
+    for (const char* what : {"open", "handshaking", "total", "full", "resumed", "refused", "relayed", "bytes_in",
+                             "bytes_out", "target_full", "target_resumed"})
+      row[what] = facts.counters->sum(config.name.value, what);
+    std::uint64_t serving = 0, open = 0, handshaking = 0;
+    Json targets = Json::array();
     for (const auto& [index, report] : workers)
-      for (const Json& said : list(report, "channels"))
-        if (said.is_object() && text(said, "name") == config.name.value) add_up(row, said);
-    row["targets"] = targets(config.name.value, workers);
+      for (const Json& said : list_in(report, "channels")) {
+        if (text_in(said, "name") != config.name.value) continue;
+        ++serving;
+        open += number_in(said, "open");
+        handshaking += number_in(said, "handshaking");
+        add_targets(targets, said);
+      }
+    row["serving"] = serving;
+    row["open"] = open;
+    row["handshaking"] = handshaking;
+    row["targets"] = std::move(targets);
+    row["refusals"] = refusals(*facts.counters, config.name.value);
+    for (const char* what : {"handshake", "target_handshake", "connect"})
+      if (Json times = histogram_of(*facts.counters, config.name.value, std::string(what) + "_time"); !times.is_null())
+        row[std::string(what) + "_seconds"] = std::move(times);
     out.push_back(std::move(row));
   }
   return out;
+}
+
+/// The youngest sessions of all workers.
+Json live_sessions(const NodeFacts& facts, const std::map<unsigned, Json>& workers) {
+  std::vector<Json> all;
+  for (const auto& [index, report] : workers) {
+    auto known = facts.workers.find(index);
+    if (known == facts.workers.end()) continue;
+    for (Json& session : live_sessions_of(report)) {
+      session["process"] = known->second.name;
+      all.push_back(std::move(session));
+    }
+  }
+  std::ranges::stable_sort(all, {}, [](const Json& session) { return session["seconds"].get<std::uint64_t>(); });
+  if (all.size() > gateway::kMostLiveSessions) all.resize(gateway::kMostLiveSessions);
+  return all;
 }
 
 Json sessions(const Json& channels) {
@@ -184,8 +190,8 @@ Json identities(const NodeFacts& facts, const std::optional<keyholder::Status>& 
       row["key"] = {{"type", crypto::to_string(held.type)},
                     {"process", "keyholder"},
                     {"pid", keyholder->pid},
-                    {"signatures", held.signatures},
-                    {"refused", held.refused}};
+                    {"signatures", facts.counters->sum("", "signatures/" + name)},
+                    {"refused", facts.counters->sum("", "signatures refused/" + name)}};
     }
     out.push_back(std::move(row));
   }
@@ -210,8 +216,17 @@ Json exposure(const NodeFacts& facts, const std::map<unsigned, Json>& workers,
   for (const auto& [index, report] : workers) {
     auto known = facts.workers.find(index);
     if (known == facts.workers.end()) continue;
-    for (const Json& held : list(report, "keys"))
-      if (held.is_object()) row(text(held, "key"), known->second.name, known->second.pid, text(held, "lifetime"));
+    for (const Json& held : list_in(report, "keys"))
+      if (held.is_object()) row(text_in(held, "key"), known->second.name, known->second.pid, text_in(held, "lifetime"));
+  }
+  return out;
+}
+
+Json reloads(const NodeFacts::Reloads& facts) {
+  Json out = {{"succeeded", facts.succeeded}, {"failed", facts.failed}};
+  if (facts.last) {
+    out["last"] = to_rfc3339(*facts.last);
+    out["last_succeeded"] = facts.last_succeeded;
   }
   return out;
 }
@@ -233,12 +248,19 @@ std::string status_report(const NodeFacts& facts, const std::map<unsigned, std::
                 {"pid", facts.supervisor.pid},
                 {"since", to_rfc3339(facts.supervisor.since)},
                 {"generation", facts.generation},
-                {"configured", to_rfc3339(facts.configured)}}},
+                {"configured", to_rfc3339(facts.configured)},
+                {"reloads", reloads(facts.reloads)}}},
               {"processes", processes(facts, workers, keyholder)},
               {"silent", std::move(silent)}};
   out["channels"] = facts.prepared != nullptr ? channels(facts, workers) : Json::array();
+  if (Json shared = facts.prepared != nullptr ? listeners(facts, workers) : Json::array(); !shared.empty())
+    out["listeners"] = std::move(shared);
   out["sessions"] = sessions(out["channels"]);
+  out["live_sessions"] = live_sessions(facts, workers);
   out["identities"] = facts.prepared != nullptr ? identities(facts, keyholder) : Json::array();
+  if (Json times = facts.counters != nullptr ? histogram_of(*facts.counters, "", "sign_time") : Json();
+      !times.is_null())
+    out["keyholder"] = {{"sign_seconds", std::move(times)}};
   out["exposure"] = exposure(facts, workers, keyholder);
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "gateway/prepared.h"
 #include "keyholder/protocol.h"
+#include "node/counters.h"
 
 #include <sys/types.h>
 
@@ -20,10 +21,19 @@ struct ProcessFacts {
   pid_t pid = 0;
   std::string user;
   WallClock::time_point since;
+  std::uint64_t restarts = 0;      ///< how often the process in this place was replaced because it had ended
+  std::uint64_t cpu_ms = 0;        ///< of all processes that were in this place
+  std::uint64_t memory_bytes = 0;  ///< resident
 };
 
 /// What the supervisor knows by itself when somebody asks how the node is.
 struct NodeFacts {
+  struct Reloads {
+    std::uint64_t succeeded = 0;
+    std::uint64_t failed = 0;
+    std::optional<WallClock::time_point> last;
+    bool last_succeeded = false;
+  };
   std::string config;
   std::string phase;  ///< "starting", "serving", "reloading", "stopping"
   std::uint32_t generation = 0;
@@ -32,6 +42,9 @@ struct NodeFacts {
   ProcessFacts supervisor;
   std::optional<ProcessFacts> keyholder;
   std::map<unsigned, ProcessFacts> workers;  ///< by index; those that run
+  std::optional<ProcessFacts> status_server;
+  Reloads reloads;
+  const Counters* counters = nullptr;  ///< with what the workers say now; there when `prepared` is
 };
 
 /// The answer to `cipherway status --json` (docs/guide/status.md): what the supervisor knows, what every worker said

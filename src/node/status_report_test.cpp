@@ -1,6 +1,7 @@
 #include "node/status_report.h"
 
 #include "gateway/certificate_for_tests.h"
+#include "node/worker_report.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -33,6 +34,7 @@ to = { targets = ["127.0.0.1:2", "127.0.0.1:3"], protect = "none" }
     EXPECT_TRUE(prepared) << prepared.error().all().front().to_string();
     prepared_ = std::make_unique<gateway::Prepared>(std::move(*prepared));
     facts_ = {.config = "node.toml", .phase = "serving", .prepared = prepared_.get()};
+    facts_.counters = &counters_;
     facts_.supervisor = {"supervisor", 10, "root", {}};
     facts_.keyholder = ProcessFacts{"keyholder", 11, "nobody", {}};
     facts_.workers[0] = {"gateway-0", 12, "nobody", {}};
@@ -40,14 +42,19 @@ to = { targets = ["127.0.0.1:2", "127.0.0.1:3"], protect = "none" }
     keyholder_.pid = 11;
     keyholder_.identities.push_back({.name = "shop", .signatures = 5});
     keyholder_.services = {"shop"};
+    counters_.take(11, {{{"", "signatures/shop"}, 5}});
   }
 
   Json report(const std::map<unsigned, std::string>& workers, bool with_keyholder = true) {
     auto holder = with_keyholder ? std::optional(keyholder_) : std::nullopt;
+    if (facts_.prepared != nullptr)
+      for (const auto& [index, text] : workers)
+        counters_.take(12 + static_cast<pid_t>(index), counts_of(parse_worker_report(text), prepared_->config));
     return Json::parse(status_report(facts_, workers, holder));
   }
 
   std::unique_ptr<gateway::Prepared> prepared_;
+  Counters counters_;
   NodeFacts facts_;
   keyholder::Status keyholder_;
 };
@@ -75,7 +82,7 @@ TEST_F(StatusReportTest, TakesOneWorkersWordForEachTarget) {
                            {"name":"other","targets":[{"address":"127.0.0.1:4"}]}]})"}});
   EXPECT_EQ(all["channels"][0]["targets"],
             Json::parse(R"([{"address":"127.0.0.1:2","name":"a:2","health":"up","open":3},
-                            {"address":"127.0.0.1:3","name":"a:2","health":""}])"));
+                            {"address":"127.0.0.1:3","name":"a:2","health":"unchecked"}])"));
 }
 
 TEST_F(StatusReportTest, SaysWhoHoldsWhichKeyInTheirOwnWords) {

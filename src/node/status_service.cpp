@@ -16,8 +16,8 @@ class StatusService::Client final : public event::Watcher {
     if (watched_) service_.loop_.remove(socket_.get(), *this);
   }
 
-  void give(std::string report) {
-    report_ = std::move(report);
+  void give(const std::string& report) {
+    report_ = report;
     limit_.set_after(std::chrono::seconds(5));
     watched_ = service_.loop_.add(socket_.get(), EPOLLOUT, *this).has_value();
     if (!watched_) end();
@@ -38,7 +38,7 @@ class StatusService::Client final : public event::Watcher {
   void end() {
     limit_.cancel();
     service_.loop_.at_turn_end([&service = service_, self = this] {
-      service.receiving_.remove_if([&](const auto& each) { return each.get() == self; });
+      service.clients_.remove_if([&](const auto& each) { return each.get() == self; });
     });
     if (watched_) service_.loop_.remove(socket_.get(), *this);
     watched_ = false;
@@ -65,10 +65,15 @@ void StatusService::ready(std::uint32_t) {
   for (;;) {
     Fd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket) break;
-    if (waiting_.size() + asked_.size() + receiving_.size() >= kMostClients) continue;  // closed unanswered
-    waiting_.push_back(std::make_unique<Client>(*this, std::move(socket)));
+    if (clients_.size() >= kMostClients) continue;  // closed unanswered
+    Client* client = clients_.emplace_back(std::make_unique<Client>(*this, std::move(socket))).get();
+    ask([client](const std::string& report) { client->give(report); });
   }
-  if (!waiting_.empty() && asked_.empty()) begin();
+}
+
+void StatusService::ask(Receive receive) {
+  waiting_.push_back(std::move(receive));
+  if (asked_.empty()) begin();
 }
 
 void StatusService::begin() {
@@ -99,12 +104,8 @@ void StatusService::one_answer() {
 void StatusService::finish() {
   patience_.cancel();
   std::string report = status_report(sources_.facts(), workers_, keyholder_);
-  for (auto& client : asked_) {
-    receiving_.push_back(std::move(client));
-    receiving_.back()->give(report);
-  }
-  asked_.clear();
-  if (!waiting_.empty()) begin();
+  for (Receive& receive : std::exchange(asked_, {})) receive(report);
+  if (!waiting_.empty() && asked_.empty()) begin();
 }
 
 }  // namespace cipherway::node

@@ -10,12 +10,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace cipherway::node {
 
-/// The control socket of a node. Whoever connects (the state directory lets only its owner) gets one status report
-/// and the end of the connection; nothing is read. The supervisor asks all processes and hands their answers in; the
-/// report is made when all have answered, or after a second from those that have.
+/// Makes status reports: the supervisor asks all processes and hands their answers in; the report is made when all have
+/// answered, or after a second from those that have. Who asks while a report is being made shares the next one.
+/// It serves the control socket of the node: whoever connects (the state directory lets only its owner) gets one report
+/// and the end of the connection; nothing is read.
 class StatusService final : public event::Watcher {
  public:
   static constexpr std::chrono::seconds kPatience{1};
@@ -28,6 +30,10 @@ class StatusService final : public event::Watcher {
   };
   StatusService(event::EventLoop& loop, Fd listener, Sources sources);
   ~StatusService();
+
+  /// `receive` is called once, with the next report that begins from now on.
+  using Receive = std::function<void(const std::string& report)>;
+  void ask(Receive receive);
 
   void worker_answered(std::uint32_t id, unsigned index, std::string json);
   void keyholder_answered(std::uint32_t id, Result<keyholder::Status> status);
@@ -43,9 +49,9 @@ class StatusService final : public event::Watcher {
   event::EventLoop& loop_;
   Fd listener_;
   Sources sources_;
-  std::list<std::unique_ptr<Client>> waiting_;    // for the next round
-  std::list<std::unique_ptr<Client>> asked_;      // for this round
-  std::list<std::unique_ptr<Client>> receiving_;  // their report
+  std::vector<Receive> waiting_;  // for the next round
+  std::vector<Receive> asked_;    // for this round
+  std::list<std::unique_ptr<Client>> clients_;
   std::uint32_t round_ = 0;
   std::size_t missing_ = 0;
   std::map<unsigned, std::string> workers_;

@@ -38,7 +38,9 @@ Supervisor::Supervisor(event::EventLoop& loop, SupervisorOptions options)
                            }
                          }),
       stop_limit_(loop, [this] { stop_now("the drain limit is reached"); }),
-      beat_(loop, [this] { beat(); }) {}
+      beat_(loop, [this] { beat(); }),
+      count_again_(loop, [this] { count_again(); }),
+      status_server_restart_(loop, [this] { start_status_server(); }) {}
 
 Supervisor::~Supervisor() = default;
 
@@ -72,6 +74,7 @@ Result<void> Supervisor::start(Loaded first) {
     log::info("node.files.changed");
     reload();
   });
+  count_again();
   log::info("node.starting", {{"config", options_.config}, {"state", state_->path()}, {"version", CIPHERWAY_VERSION}});
   start_watching();
   // From inside the loop, so that a change that fails can stop it.
@@ -138,42 +141,6 @@ void Supervisor::finish_if_all_ended() {
 void Supervisor::let_end(std::unique_ptr<KeyholderProcess> keyholder) {
   keyholder->dismiss();
   ending_.push_back(std::move(keyholder));
-}
-
-NodeFacts Supervisor::facts() const {
-  NodeFacts out;
-  out.config = options_.config;
-  out.phase = phase_ == Phase::Stopping   ? "stopping"
-              : phase_ == Phase::Starting ? "starting"
-              : change_                   ? "reloading"
-                                          : "serving";
-  out.configured = configured_at_;
-  if (current_) {
-    out.generation = current_->number;
-    out.prepared = &current_->loaded.prepared;
-  }
-  out.supervisor = {"supervisor", ::getpid(), user_name(::geteuid()), since_};
-  if (keyholder_)
-    out.keyholder = {"keyholder", keyholder_->pid(), user_of_process(keyholder_->pid()), keyholder_->started()};
-  for (const auto& place : places_)
-    if (place->process && !place->leaving)
-      out.workers[place->index] = {place->name(), place->process->pid(), user_of_process(place->process->pid()),
-                                   place->process->started()};
-  return out;
-}
-
-std::size_t Supervisor::ask_for_status(std::uint32_t id) {
-  std::size_t asked = 0;
-  if (keyholder_) {
-    keyholder_->ask_for_status(id);
-    ++asked;
-  }
-  for (const auto& place : places_) {
-    if (!place->process || place->leaving) continue;
-    place->process->ask_for_status(id);
-    ++asked;
-  }
-  return asked;
 }
 
 }  // namespace cipherway::node

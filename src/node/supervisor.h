@@ -3,6 +3,7 @@
 #include "event/signals.h"
 #include "gateway/board.h"
 #include "node/back_off.h"
+#include "node/counters.h"
 #include "node/file_watch.h"
 #include "node/generation.h"
 #include "node/keyholder_process.h"
@@ -12,6 +13,7 @@
 #include "node/service_notice.h"
 #include "node/silence.h"
 #include "node/state_directory.h"
+#include "node/status_server_process.h"
 #include "node/status_service.h"
 #include "node/worker_process.h"
 
@@ -74,6 +76,7 @@ class Supervisor {
     std::uint32_t keyholder = 0;   ///< that it can ask
     bool leaving = false;          ///< the config has fewer workers now
     Silence silence;
+    std::uint64_t restarts = 0;
   };
 
   /// A change of the config under way, and what was before it.
@@ -83,6 +86,7 @@ class Supervisor {
     std::shared_ptr<const Generation> before;
     std::unique_ptr<KeyholderProcess> keyholder_before;
     Listeners listeners_before;
+    std::shared_ptr<const Listeners::Socket> status_socket;  ///< the next one; may be the one that is there
   };
 
   // supervisor_change.cpp: starting, reloading
@@ -119,14 +123,26 @@ class Supervisor {
   void start_watching();
   void beat();
 
+  // supervisor_status.cpp: reports, and the process that serves them
+  Result<void> open_status_socket(Change& change);
+  void serve_status(std::shared_ptr<const Listeners::Socket> socket);
+  void start_status_server();
+  void status_server_ended(event::ProcessEnd end);
+  void worker_reported(const Place& place, std::uint32_t id, const std::string& json);
+  void keyholder_reported(pid_t pid, std::uint32_t id, Result<keyholder::Status> status);
+  ProcessFacts describe(std::string name, pid_t pid, WallClock::time_point since, std::uint64_t restarts);
+  void forget_process(pid_t pid);
+  void count_again();
+  void reload_ended(bool succeeded);
+  NodeFacts facts();
+  std::size_t ask_for_status(std::uint32_t id);
+
   // supervisor.cpp: the rest
   void signalled(int signal);
   void stop();
   void stop_now(const char* reason);
   void finish_if_all_ended();
   void let_end(std::unique_ptr<KeyholderProcess> keyholder);
-  NodeFacts facts() const;
-  std::size_t ask_for_status(std::uint32_t id);
 
   event::EventLoop& loop_;
   SupervisorOptions options_;
@@ -157,6 +173,7 @@ class Supervisor {
   BackOff keyholder_back_off_;
   event::Timer keyholder_restart_;
 
+  std::uint64_t keyholder_restarts_ = 0;
   Fd board_fd_;
   std::shared_ptr<gateway::Board> board_;  ///< what workers know together about targets; outlives all of them
   std::vector<std::unique_ptr<Place>> places_;
@@ -167,6 +184,15 @@ class Supervisor {
   unsigned beats_ = 0;
   Silence keyholder_silence_;
   bool reports_to_watchdog_ = false;
+  Counters counters_;  ///< of workers and keyholders
+  Counters usage_;     ///< "cpu_ms" of each place, as a channel of that name
+  NodeFacts::Reloads reloads_;
+  event::Timer count_again_;
+  std::shared_ptr<const Listeners::Socket> status_socket_;  ///< null: no [node] status
+  std::unique_ptr<StatusServerProcess> status_server_;
+  BackOff status_server_back_off_;
+  event::Timer status_server_restart_;
+  std::uint64_t status_server_restarts_ = 0;
 };
 
 }  // namespace cipherway::node

@@ -1,8 +1,10 @@
 // The supervisor's changes of config: the first one, and every reload.
 #include "base/log.h"
 #include "node/supervisor.h"
+#include "node/worker_report.h"
 
 #include <algorithm>
+#include <set>
 
 namespace cipherway::node {
 
@@ -48,6 +50,10 @@ void Supervisor::keys_are_loaded() {
     rising_.reset();
     return change_failed(listeners.error());
   }
+  if (Result<void> opened = open_status_socket(*change_); !opened) {
+    rising_.reset();
+    return change_failed({{change_->next->config().status->at, "status: " + opened.error().what, std::nullopt}});
+  }
   change_->configuring = true;
   change_->before = std::exchange(current_, change_->next);
   change_->keyholder_before = std::exchange(keyholder_, std::move(rising_));
@@ -70,6 +76,14 @@ void Supervisor::change_if_all_moved() {
   if (done.keyholder_before) retire(std::move(done.keyholder_before));
   configured_at_ = WallClock::now();
   bool first = phase_ == Phase::Starting;
+  if (!first) reload_ended(true);
+  serve_status(std::move(done.status_socket));
+  std::set<std::string> channels;
+  for (const auto& channel : current_->config().channels) {
+    channels.insert(channel.name.value);
+    channels.insert(of_listener(channel.from.listen.value.to_string()));
+  }
+  counters_.keep_channels(channels);
   phase_ = Phase::Serving;
   log::info(first ? "node.ready" : "node.reloaded", {{"generation", current_->number},
                                                      {"channels", current_->config().channels.size()},
@@ -99,6 +113,7 @@ void Supervisor::change_failed(const std::vector<config::Problem>& problems) {
     loop_.stop();
     return;
   }
+  reload_ended(false);
   log::warn("node.kept", {{"generation", current_->number}, {"problems", problems.size()}});
   tell_service_manager("READY=1\nSTATUS=" + serving() +
                        "; the last reload changed nothing: " + (problems.empty() ? "" : problems.front().to_string()));

@@ -24,8 +24,8 @@ Result<void> Supervisor::raise_keyholder(const Generation& generation) {
       loop_, keyholder_setting_, number, keys,
       {.ready = [this] { keyholder_is_ready(); },
        .refused = [this](const std::vector<KeyholderProcess::Refusal>& refusals) { keyholder_refused(refusals); },
-       .status = [this](std::uint32_t id,
-                        Result<keyholder::Status> status) { status_->keyholder_answered(id, std::move(status)); },
+       .status = [this](pid_t pid, std::uint32_t id,
+                        Result<keyholder::Status> status) { keyholder_reported(pid, id, std::move(status)); },
        .alive = [this] { keyholder_silence_.answered(); },
        .ended = [this, number](event::ProcessEnd end) { keyholder_ended(number, end); }}));
   log::info("keyholder.started", {{"keyholder_pid", rising_->pid()}, {"generation", generation.number}});
@@ -53,7 +53,11 @@ void Supervisor::keyholder_refused(const std::vector<KeyholderProcess::Refusal>&
 
 void Supervisor::keyholder_ended(std::uint32_t number, event::ProcessEnd end) {
   auto is_it = [&](const std::unique_ptr<KeyholderProcess>& each) { return each && each->number() == number; };
-  if (std::erase_if(ending_, is_it) > 0) return finish_if_all_ended();
+  if (auto gone = std::ranges::find_if(ending_, is_it); gone != ending_.end()) {
+    forget_process((*gone)->pid());
+    ending_.erase(gone);
+    return finish_if_all_ended();
+  }
 
   auto report = [&](const KeyholderProcess& keyholder) {
     log::error("keyholder.died", {{"keyholder_pid", keyholder.pid()}, {"how", end.to_string()}});
@@ -61,8 +65,10 @@ void Supervisor::keyholder_ended(std::uint32_t number, event::ProcessEnd end) {
   if (is_it(keyholder_)) {
     report(*keyholder_);
     Clock::duration life = keyholder_->age();
+    forget_process(keyholder_->pid());
     keyholder_.reset();
     if (phase_ == Phase::Stopping) return;
+    ++keyholder_restarts_;
     if (!rising_) raise_keyholder_later(life);
   } else if (is_it(rising_)) {
     report(*rising_);

@@ -54,8 +54,7 @@ void Supervisor::start_worker(Place& place) {
       {.keyholder_end = [this, &place](std::uint32_t keyholder, Fd end) { admit(place, keyholder, std::move(end)); },
        .configured = [this, &place](std::uint32_t number,
                                     const std::string& refusal) { configured(place, number, refusal); },
-       .status = [this, &place](std::uint32_t id,
-                                std::string json) { status_->worker_answered(id, place.index, std::move(json)); },
+       .status = [this, &place](std::uint32_t id, const std::string& json) { worker_reported(place, id, json); },
        .keyholder_lost = [this, &place] { keyholder_lost(place); },
        .alive = [&place] { place.silence.answered(); },
        .ended = [this, &place](event::ProcessEnd end) { worker_ended(place, end); }});
@@ -111,6 +110,7 @@ void Supervisor::keyholder_lost(Place& place) {
 void Supervisor::worker_ended(Place& place, event::ProcessEnd end) {
   pid_t pid = place.process->pid();
   Clock::duration life = place.process->age();
+  forget_process(pid);
   place.process.reset();
   board_->clear_seat(place.seat);
   if (phase_ == Phase::Stopping) {
@@ -124,6 +124,7 @@ void Supervisor::worker_ended(Place& place, event::ProcessEnd end) {
     return;
   }
   auto delay = place.back_off.after(life);
+  ++place.restarts;
   log::error("worker.died", {{"worker", place.index},
                              {"worker_pid", pid},
                              {"signal", end.signal},

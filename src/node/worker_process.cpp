@@ -1,6 +1,7 @@
 #include "node/worker_process.h"
 
 #include "base/log.h"
+#include "base/sealed.h"
 
 #include <csignal>
 
@@ -57,7 +58,7 @@ Result<std::size_t> WorkerProcess::most_payload(std::uint8_t type) const {
   switch (static_cast<gateway::Answer>(type)) {
     case gateway::Answer::Keyholder: return 0;
     case gateway::Answer::Configured: return kMostRefusal;
-    case gateway::Answer::Status: return event::FrameSocket::kMostPayload;
+    case gateway::Answer::Status:
     case gateway::Answer::KeyholderLost:
     case gateway::Answer::Alive: return 0;
   }
@@ -71,7 +72,12 @@ void WorkerProcess::received(event::Frame frame) {
       if (frame.descriptor) events_.keyholder_end(frame.id, std::move(frame.descriptor));
       return;
     case gateway::Answer::Configured: events_.configured(frame.id, std::move(text)); return;
-    case gateway::Answer::Status: events_.status(frame.id, std::move(text)); return;
+    case gateway::Answer::Status: {
+      auto report = from_sealed_memory(frame.descriptor, gateway::kMostReport);
+      if (!report)
+        return log::error("worker.protocol", {{"worker", index_}, {"pid", pid()}, {"reason", report.error()}});
+      return events_.status(frame.id, std::move(*report));
+    }
     case gateway::Answer::KeyholderLost: events_.keyholder_lost(); return;
     case gateway::Answer::Alive: events_.alive(); return;
   }

@@ -46,6 +46,10 @@ std::vector<Keys::HeldTicket> Keys::held_tickets() const {
   return held;
 }
 
+const Histogram& Keys::sign_time() const {
+  return client_->sign_time();
+}
+
 keyholder::Client& Keys::client() {
   return *client_;
 }

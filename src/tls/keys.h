@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/fd.h"
+#include "base/histogram.h"
 #include "crypto/key.h"
 #include "event/event_loop.h"
 
@@ -46,6 +47,8 @@ class Keys {
     WallClock::time_point forgotten_at;
   };
   std::vector<HeldTicket> held_tickets() const;
+
+  const Histogram& sign_time() const;  ///< of the keyholder, as this process sees it
 
   keyholder::Client& client();
 

@@ -5,8 +5,10 @@ import re
 import signal
 import subprocess
 import threading
+import time
 
 from . import net
+from .metrics import Metrics
 from .process import alive, kill
 
 STARTS = 15  # seconds that a node may need to be ready on a busy machine
@@ -165,7 +167,10 @@ class Node:
         return self._one(found, "keyholder")
 
     def workers(self) -> list[int]:
-        return sorted(pid for pid, command in self.processes() if "gateway-worker" in command)
+        return sorted(pid for pid, command in self.processes() if " gateway-worker " in command)
+
+    def status_server(self) -> int:
+        return self._one([pid for pid, command in self.processes() if " status-server " in command], "status server")
 
     def worker(self) -> int:
         return self._one(self.workers(), "worker")
@@ -223,6 +228,26 @@ class Node:
         if done.returncode != 0:
             raise AssertionError(f"status exits {done.returncode}: {done.stderr.decode(errors='replace')}")
         return json.loads(done.stdout)
+
+    def http(self, path: str, method: str = "GET", host: str | None = None, raw: bytes | None = None):
+        """(status, fields, body) of a request to where `status` is served; `raw`: these bytes in its place."""
+        where = self._settings["status"]
+        time.sleep(0.3)  # a report may be a quarter of a second old: what is read here has seen what was done before
+        with net.connect(where) as sock:
+            sock.sendall(raw or f"{method} {path} HTTP/1.1\r\nHost: {host or 'localhost'}\r\n\r\n".encode())
+            answer = b""
+            while chunk := sock.recv(1 << 16):
+                answer += chunk
+        head, _, body = answer.partition(b"\r\n\r\n")
+        status, *lines = head.decode().split("\r\n")
+        fields = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        return int(status.split()[1]), fields, body
+
+    def metrics(self) -> Metrics:
+        """One scrape, checked."""
+        status, _, body = self.http("/metrics")
+        assert status == 200, body
+        return Metrics(body.decode())
 
     def wait_for_tickets(self) -> "Node":
         """Until every worker has a ticket key: before, sessions are not resumable, which is no fault."""

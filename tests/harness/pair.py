@@ -11,7 +11,7 @@ class Pair:
     test brings along, in place of one with that `behaviour`; `tap=False` leaves process C out, where much passes."""
 
     def __init__(self, scene, protect="mutual-tls", behaviour=echo, domain=None, key="p256", a=None, b=None,
-                 change=None, workers=1, env=None, preexec=None, target=None, tap=True, **options):
+                 change=None, workers=1, env=None, preexec=None, target=None, tap=True, a_settings=None, **options):
         self.scene = scene
         self.domain = domain or scene.domain()
         self.client = self.domain.issue(CLIENT, key=key)
@@ -34,6 +34,7 @@ class Pair:
               **({"identity": "client"} if mutual else {"trust": bundle} if tls else {}), **(a or {})}
         self.a: Node = scene.node(
             "a", identities={"client": (self.client, bundle)}, workers=workers, env=env, preexec=preexec,
+            settings=a_settings,
             channels=[channel("out", listen={"listen": self.entry, "protect": "none"}, to=to, **options)])
 
     def connect(self) -> PlainStream:

@@ -228,11 +228,38 @@ def mutual_tls_by_pin(scene: Scene):
 def all_are_here(scene: Scene):
     """every folder of examples/ is run by a test of this file, and explains itself"""
     tested = {"tls-in-front", "mutual-tls-between-hosts", "client-side", "unix-socket",
-              "several-names", "behind-a-load-balancer", "mutual-tls-by-pin", "balance"}
+              "several-names", "behind-a-load-balancer", "mutual-tls-by-pin", "balance",
+              "monitoring"}
     there = {name for name in os.listdir(EXAMPLES) if os.path.isdir(os.path.join(EXAMPLES, name))}
     assert there == tested, there ^ tested
     for name in there:
         assert os.path.isfile(os.path.join(EXAMPLES, name, "README.md")), name
+
+
+@test
+def monitoring(scene: Scene):
+    """monitoring: metrics on loopback, and through the channel for whom it allows; Prometheus takes its files"""
+    example = Example(scene, "monitoring")
+    example.node("node")
+    status = example.at["127.0.0.1:9090"]
+    request = b"GET /metrics HTTP/1.1\r\nHost: gateway.example.org:9443\r\n\r\n"
+
+    def scrape(stream):
+        stream.send(request)
+        answer = b""
+        while chunk := stream.recv():
+            answer += chunk
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n"), answer[:200]
+        assert b'cipherway_connections_open{channel="shop"}' in answer, answer
+    with PlainStream.connect(status) as stream:
+        scrape(stream)
+    prometheus = client_context(scene.path("bundle.pem"), example.credential("prometheus"))
+    with TlsStream.connect(example.at["127.0.0.1:9443"], prometheus) as stream:
+        scrape(stream)
+    folder = os.path.join(EXAMPLES, "monitoring")
+    done = subprocess.run(["promtool", "check", "config", os.path.join(folder, "prometheus.yml")], capture_output=True,
+                          text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 run()
