@@ -91,15 +91,14 @@ TEST(KeyScheduleTest, WhatOpenSslDerives) {
   ASSERT_TRUE(load_key_schedule());
   for (const char* digest : {"SHA256", "SHA384", "sha2-256"}) {
     std::size_t size = std::string_view(digest) == "SHA384" ? 48 : 32;
-    for (int round = 0; round < 50; ++round) {
+    for (std::size_t round = 0; round < 50; ++round) {
       SCOPED_TRACE(round);
-      Asked expand{
-          .digest = digest, .key = random(size), .label = std::string(static_cast<std::size_t>(round % 13), 'l')};
-      expand.size = static_cast<std::size_t>(1 + round * 7);
-      if (round % 3 != 0) expand.data = random(static_cast<std::size_t>(round));
+      Asked expand{.digest = digest, .key = random(size), .label = std::string(round % 13, 'l')};
+      expand.size = 1 + round * 7;
+      if (round % 3 != 0) expand.data = random(round);
       EXPECT_EQ(derive(kPreferKeySchedule, expand), derive("provider=default", expand));
       Asked extract{.mode = EVP_KDF_HKDF_MODE_EXTRACT_ONLY, .digest = digest, .size = size};
-      if (round % 2 != 0) extract.key = random(static_cast<std::size_t>(1 + round * 5));
+      if (round % 2 != 0) extract.key = random(1 + round * 5);
       if (round % 3 != 0) extract.salt = random(size);
       Bytes ours = derive(kPreferKeySchedule, extract);
       EXPECT_EQ(ours.size(), size);
