@@ -318,7 +318,7 @@ TEST_F(AdmissionTest, WhoeverComesAndGoesLeavesTheCountsRight) {
       case 2:
         if (!inside.empty()) inside[roll(inside.size())]->settle();
         break;
-      case 3:
+      default:
         if (!inside.empty()) inside.erase(inside.begin() + static_cast<std::ptrdiff_t>(roll(inside.size())));
         break;
     }
