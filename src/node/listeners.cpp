@@ -48,7 +48,7 @@ std::expected<Listeners, std::vector<config::Problem>> Listeners::open(const con
       if (!socket)
         problems.push_back(std::move(socket.error()));
       else
-        place->second = same != existing.by_address_.end() ? same->second : std::move(*socket);
+        place->second = same != existing.by_address_.end() ? same->second : *socket;
       continue;
     }
     if (same != existing.by_address_.end()) {
