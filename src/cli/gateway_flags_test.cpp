@@ -25,12 +25,12 @@ GatewayFlags client() {
 }
 
 config::Node decoded(const GatewayFlags& flags) {
-  auto config = FlagConfig::from(flags, "/work/here", "/run/state");
+  auto config = FlagConfig::from(flags, "/srv/here", "/run/state");
   if (!config) {
     ADD_FAILURE() << config.error().front().to_string();
     return {};
   }
-  auto result = config::decode(config->text(), FlagConfig::kFile, "/work/here");
+  auto result = config::decode(config->text(), FlagConfig::kFile, "/srv/here");
   for (const auto& problem : result.problems) ADD_FAILURE() << problem.to_string() << "\n" << config->text();
   return result.node.value_or(config::Node{});
 }
@@ -38,8 +38,8 @@ config::Node decoded(const GatewayFlags& flags) {
 /// Every problem of the flags, whoever finds it, as it is printed.
 std::vector<std::string> problems(const GatewayFlags& flags) {
   std::vector<config::Problem> found;
-  if (auto config = FlagConfig::from(flags, "/work/here", "/run/state"))
-    found = config->at_flags(config::decode(config->text(), FlagConfig::kFile, "/work/here").problems);
+  if (auto config = FlagConfig::from(flags, "/srv/here", "/run/state"))
+    found = config->at_flags(config::decode(config->text(), FlagConfig::kFile, "/srv/here").problems);
   else
     found = config.error();
   std::vector<std::string> out;
@@ -68,7 +68,7 @@ TEST(GatewayFlags, ServerModeIsMutualTlsInAndPlaintextOut) {
   EXPECT_EQ(channel.from.allow[1].value, "batch.example.org");
   EXPECT_EQ(channel.to.targets.size(), 2u);
   EXPECT_EQ(channel.timeouts.drain, std::chrono::minutes(5));
-  EXPECT_EQ(node.identities.at(0).certificate.value, "/work/here/server.pem");
+  EXPECT_EQ(node.identities.at(0).certificate.value, "/srv/here/server.pem");
 }
 
 TEST(GatewayFlags, ClientModeIsPlaintextInAndMutualTlsOut) {
