@@ -219,6 +219,15 @@ Result<Name> Name::parse(std::string_view text) {
   return parse_name(text, Wildcards::No);
 }
 
+std::string in_words(const std::vector<Name>& names) {
+  std::string text;
+  for (const Name& name : names) {
+    if (!text.empty()) text += ' ';
+    text += name.text;
+  }
+  return text;
+}
+
 Result<void> check_trust_domain(std::string_view text) {
   if (text.starts_with(kScheme)) return wrong(text, "write the trust domain alone, without spiffe://");
   return check_trust_domain_of(text, text);

@@ -33,6 +33,8 @@ struct Name {
   auto operator<=>(const Name&) const = default;
 };
 
+/// Their texts, with spaces between them: for logs.
+std::string in_words(const std::vector<Name>& names);
 /// An error unless `text` is a trust domain alone ("example.org"): 1 to 255 bytes of a-z, 0-9, dot, dash, underscore.
 Result<void> check_trust_domain(std::string_view text);
 /// The trust domain of a SPIFFE ID ("example.org"); empty for names of other kinds.

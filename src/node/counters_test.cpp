@@ -46,7 +46,7 @@ TEST(Counters, KeepWhatAProcessCountedBeforeItBeganAnew) {
 TEST(Counters, NeverGoBackWhateverAProcessSays) {
   Counters counters;
   std::uint64_t before = 0;
-  for (std::uint64_t said : {5, 2, 2, 9, 0, 1}) {
+  for (std::uint64_t said : {5U, 2U, 2U, 9U, 0U, 1U}) {
     counters.take(10, full(said));
     if (said == 9) counters.ended(10);
     EXPECT_GE(counters.sum("in", "full"), before);
