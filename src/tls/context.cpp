@@ -1,7 +1,6 @@
 #include "tls/context.h"
 
 #include "crypto/kdf.h"
-#include "tls/key_schedule.h"
 #include "tls/session_callbacks.h"
 #include "tls/ticket_keys.h"
 #include "tls/wiping_memory.h"
@@ -88,7 +87,7 @@ Result<void> set_up_library() {
       OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_LOAD_CONFIG;
   if (OPENSSL_init_ssl(kWhat, nullptr) != 1 || ASYNC_init_thread(0, 0) != 1)
     return crypto::fail_openssl("set up the TLS library");
-  return load_key_schedule();
+  return {};
 }
 
 Result<std::shared_ptr<Context>> Context::make(Settings settings, Keys& keys) {
@@ -101,9 +100,7 @@ Result<std::shared_ptr<Context>> Context::make(Settings settings, Keys& keys) {
 
 Result<void> Context::set_up() {
   ERR_clear_error();
-  TRY(load_key_schedule());
-  context_.reset(SSL_CTX_new_ex(nullptr, kPreferKeySchedule,
-                                settings_.role == Role::Server ? TLS_server_method() : TLS_client_method()));
+  context_.reset(SSL_CTX_new(settings_.role == Role::Server ? TLS_server_method() : TLS_client_method()));
   SSL_CTX* context = context_.get();
   if (context == nullptr) return crypto::fail_openssl("make a TLS context");
   SSL_CTX_set_app_data(context, this);

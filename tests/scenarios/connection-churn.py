@@ -8,7 +8,7 @@ import threading
 from harness import run, test, wait_until
 from harness.net import split_endpoint
 from harness.pair import Pair
-from harness.process import anonymous_kb, descriptors
+from harness.process import MEMORY_TELLS, anonymous_kb, descriptors
 
 CONNECTIONS = int(os.environ.get("CIPHERWAY_CHURN", "24000"))
 ROUNDS = 6
@@ -90,7 +90,8 @@ def memory(scene):
     half = (ROUNDS + 1) // 2
     for name in seen[0]:
         before, after = (min(s[name][0] for s in part) for part in (seen[:half], seen[-half:]))
-        assert after - before <= GROWTH_KB, f"{name} grew by {after - before} kB over {CONNECTIONS} connections"
+        assert not MEMORY_TELLS or after - before <= GROWTH_KB, \
+            f"{name} grew by {after - before} kB over {CONNECTIONS} connections"
         assert len({s[name][1] for s in seen}) == 1, f"{name} keeps descriptors"
     for node in (pair.a, pair.b):
         # redis-benchmark drops what it has just begun when it has enough answers.

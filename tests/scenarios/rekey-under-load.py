@@ -7,7 +7,7 @@ import threading
 from harness import PlainStream, channel, client_context, echo, run, test, wait_until
 from harness.libssl import NOT_REQUESTED, REQUESTED, Connection, Failed
 from harness.net import connect, split_endpoint
-from harness.process import anonymous_kb
+from harness.process import MEMORY_TELLS, anonymous_kb
 from harness.refusals import SERVER
 from harness.stream import TlsStream
 
@@ -105,7 +105,7 @@ def flood(scene):
     for thread in threads:
         thread.join()
     assert node.worker() == worker
-    assert anonymous_kb(worker) - before < 2000, f"{before} kB -> {anonymous_kb(worker)} kB"
+    assert not MEMORY_TELLS or anonymous_kb(worker) - before < 2000, f"{before} kB -> {anonymous_kb(worker)} kB"
     assert served()
 
 
@@ -134,7 +134,7 @@ def unread_answers(scene):
     except Failed:
         pass
     assert "does not read" in node.wait_event("connection.closed")["detail"]
-    assert anonymous_kb(worker) - before < 6000, f"{before} kB -> {anonymous_kb(worker)} kB"
+    assert not MEMORY_TELLS or anonymous_kb(worker) - before < 6000, f"{before} kB -> {anonymous_kb(worker)} kB"
 
 
 run()

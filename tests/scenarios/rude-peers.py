@@ -6,7 +6,7 @@ import threading
 
 from harness import PlainStream, Refused, TlsStream, Truncated, channel, client_context, run, server_context, test, wait_until
 from harness.net import connect
-from harness.process import anonymous_kb, descriptors
+from harness.process import MEMORY_TELLS, anonymous_kb, descriptors
 from harness.refusals import CLIENT, SERVER
 
 CONNECTIONS = 2000
@@ -138,7 +138,7 @@ def rudeness(scene):
     memory, files = kept()
     storm(CONNECTIONS, 2)
     wait_until(lambda: kept()[1] == files, "descriptors to be given back")
-    assert kept()[0] - memory < 1500, f"{memory} kB -> {kept()[0]} kB"
+    assert not MEMORY_TELLS or kept()[0] - memory < 1500, f"{memory} kB -> {kept()[0]} kB"
     ends = {event["how"] for event in node.events("connection.closed")}
     assert len(ends) > 4, f"the peers were not as rude as this test believes: {ends}"
     assert not node.noise() and not node.events("worker.died")
