@@ -8,8 +8,14 @@
 namespace cipherway::event {
 
 namespace {
+
 constexpr int kMostEventsPerTurn = 256;
-}
+
+// What the kernel keeps for us is the watcher's address, and in its lowest bit whether it comes first.
+constexpr std::uint64_t kFirst = 1;
+static_assert(alignof(Watcher) > kFirst);
+
+}  // namespace
 
 Timer::Timer(EventLoop& loop, std::function<void()> expired) : loop_(loop), expired_(std::move(expired)) {}
 
@@ -38,11 +44,11 @@ EventLoop::EventLoop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), now_(Clock::now
   if (!epoll_) broken("no epoll instance");
 }
 
-Result<void> EventLoop::add(int fd, std::uint32_t events, Watcher& watcher) {
+Result<void> EventLoop::add(int fd, std::uint32_t events, Watcher& watcher, Order order) {
   std::erase(removed_, &watcher);  // the same address may be in use again
   epoll_event event{};
   event.events = events;
-  event.data.ptr = &watcher;
+  event.data.u64 = reinterpret_cast<std::uintptr_t>(&watcher) | (order == Order::First ? kFirst : 0);
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return fail_errno("watch a descriptor");
   return {};
 }
@@ -62,11 +68,16 @@ void EventLoop::remove(int fd, Watcher& watcher) {
 
 void EventLoop::forget(Watcher& watcher) {
   std::erase(again_, &watcher);
+  std::erase(after_event_, &watcher);
   if (dispatching_) removed_.push_back(&watcher);
 }
 
 void EventLoop::again(Watcher& watcher) {
   if (std::ranges::find(again_, &watcher) == again_.end()) again_.push_back(&watcher);
+}
+
+void EventLoop::after_event(Watcher& watcher) {
+  if (std::ranges::find(after_event_, &watcher) == after_event_.end()) after_event_.push_back(&watcher);
 }
 
 void EventLoop::at_turn_end(std::function<void()> work) {
@@ -95,16 +106,31 @@ void EventLoop::turn(Clock::duration most) {
   std::vector<Watcher*> again;
   again.swap(again_);
   for (Watcher* watcher : again)
-    if (std::ranges::find(removed_, watcher) == removed_.end()) watcher->ready(0);
-  for (int i = 0; i < count; ++i) {
-    auto* watcher = static_cast<Watcher*>(events[i].data.ptr);
-    if (!removed_.empty() && std::ranges::find(removed_, watcher) != removed_.end()) continue;
-    watcher->ready(events[i].events);
+    call(*watcher, 0);
+  for (std::uint64_t order : {kFirst, std::uint64_t{0}}) {
+    for (int i = 0; i < count; ++i) {
+      std::uint64_t who = events[i].data.u64;
+      if ((who & kFirst) == order) call(*reinterpret_cast<Watcher*>(who & ~kFirst), events[i].events);
+    }
   }
   dispatching_ = false;
   removed_.clear();
   run_timers();
   run_turn_end();
+}
+
+void EventLoop::call(Watcher& watcher, std::uint32_t events) {
+  if (!removed_.empty() && std::ranges::find(removed_, &watcher) != removed_.end()) return;
+  watcher.ready(events);
+  if (!after_event_.empty()) run_after_event();
+}
+
+void EventLoop::run_after_event() {
+  while (!after_event_.empty()) {
+    Watcher* watcher = after_event_.front();
+    after_event_.erase(after_event_.begin());
+    watcher->ready(0);
+  }
 }
 
 void EventLoop::run_timers() {
@@ -122,10 +148,12 @@ void EventLoop::run_timers() {
 }
 
 void EventLoop::run_turn_end() {
+  run_after_event();  // of timers
   while (!turn_end_.empty()) {
     std::vector<std::function<void()>> work;
     work.swap(turn_end_);
     for (auto& each : work) each();
+    run_after_event();
   }
 }
 

@@ -54,9 +54,11 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
+  /// Of what is ready in a turn, what comes first.
+  enum class Order { First, Usual };
   /// Level-triggered unless EPOLLET is among the events. The watcher must stay until `remove`; it may be removed,
   /// and destroyed, from inside any callback: events already fetched for it are dropped.
-  Result<void> add(int fd, std::uint32_t events, Watcher& watcher);
+  Result<void> add(int fd, std::uint32_t events, Watcher& watcher, Order order = Order::Usual);
   Result<void> change(int fd, std::uint32_t events, Watcher& watcher);
   void remove(int fd, Watcher& watcher);
   /// Instead of `remove`, for a descriptor that is closed right after this and that nobody has a duplicate of: the
@@ -67,6 +69,9 @@ class EventLoop {
   /// work so that others get their turn. Forgotten when the watcher is removed.
   void again(Watcher& watcher);
 
+  /// Calls `watcher.ready(0)` as soon as the callback that is under way has returned: for what its several parts have
+  /// in common. Forgotten when the watcher is removed.
+  void after_event(Watcher& watcher);
   /// Runs `work` at the end of this turn, before the loop waits again (once; batches of writes go here).
   void at_turn_end(std::function<void()> work);
 
@@ -85,6 +90,8 @@ class EventLoop {
   void enqueue(Timer& timer, Clock::time_point when);
   void dequeue(Timer& timer);
   void sift(std::size_t position);
+  void call(Watcher& watcher, std::uint32_t events);
+  void run_after_event();
   void run_timers();
   void run_turn_end();
 
@@ -94,6 +101,7 @@ class EventLoop {
   std::vector<Timer*> heap_;  // binary heap by queued_at_
   std::vector<std::function<void()>> turn_end_;
   std::vector<Watcher*> again_;
+  std::vector<Watcher*> after_event_;
   std::vector<const Watcher*> removed_;  // in this turn
   bool dispatching_ = false;
 };

@@ -31,10 +31,11 @@ constexpr std::uint8_t kCarriesDescriptor = 0x80;
 
 }  // namespace
 
-FrameSocket::FrameSocket(EventLoop& loop, Fd socket, Callbacks callbacks)
+FrameSocket::FrameSocket(EventLoop& loop, Fd socket, Callbacks callbacks, When when)
     : loop_(loop),
       socket_(std::move(socket)),
       callbacks_(std::move(callbacks)),
+      when_(when),
       in_(kHeaderBytes + kMostPayload),
       alive_(std::make_shared<bool>(true)) {
   if (!loop_.add(socket_.get(), EPOLLIN, *this)) broken("cannot watch a frame socket");
@@ -80,6 +81,7 @@ void FrameSocket::send(std::uint8_t type, std::uint32_t id, BytesView payload, F
   out_end_ += kHeaderBytes + payload.size();
   if (!flush_planned_ && !output_watched_) {
     flush_planned_ = true;
+    if (when_ == When::EventEnd) return loop_.after_event(*this);
     loop_.at_turn_end([this, alive = alive_] {
       if (*alive) flush();
     });
@@ -145,9 +147,9 @@ void FrameSocket::close(Error error) {
 }
 
 void FrameSocket::ready(std::uint32_t events) {
-  auto alive = alive_;
-  if ((events & EPOLLOUT) != 0) flush();
-  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) read_frames();
+  bool event_ended = events == 0;
+  if (event_ended || (events & EPOLLOUT) != 0) flush();
+  if (event_ended || (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) read_frames();
 }
 
 void FrameSocket::read_frames() {

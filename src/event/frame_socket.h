@@ -22,8 +22,8 @@ struct Frame {
   Fd descriptor;      ///< empty if none came along
 };
 
-/// Length-capped frames over a non-blocking UNIX stream socket, both ways. Frames sent in one turn of the loop leave in
-/// one write. Buffers are SecretBytes, because keys travel here. What a peer may send is bounded: a frame that
+/// Length-capped frames over a non-blocking UNIX stream socket, both ways. Frames sent in one turn of the loop, or in
+/// one event (`When`), leave in one write. Buffers are SecretBytes, because keys travel here. What a peer may send is bounded: a frame that
 /// announces more than `most_payload(type)` bytes, or more descriptors than frames, ends the conversation.
 /// May be destroyed from inside its own callbacks.
 class FrameSocket final : public Watcher {
@@ -41,7 +41,11 @@ class FrameSocket final : public Watcher {
     std::function<void(Error)> closed;
   };
 
-  FrameSocket(EventLoop& loop, Fd socket, Callbacks callbacks);
+  /// When what was sent leaves: at the end of the turn, or after the event that sent it; then what the peer has answered
+  /// by then is read at once.
+  enum class When { TurnEnd, EventEnd };
+
+  FrameSocket(EventLoop& loop, Fd socket, Callbacks callbacks, When when = When::TurnEnd);
   ~FrameSocket();
 
   void send(std::uint8_t type, std::uint32_t id, BytesView payload, Fd descriptor = {});
@@ -66,6 +70,7 @@ class FrameSocket final : public Watcher {
   EventLoop& loop_;
   Fd socket_;
   Callbacks callbacks_;
+  When when_;
   SecretBytes in_;
   std::size_t in_used_ = 0;
   std::deque<Fd> arrived_;  // descriptors not yet claimed by a frame

@@ -3,6 +3,7 @@
 #include "base/histogram.h"
 #include "gateway/prepared.h"
 #include "gateway/targets.h"
+#include "gateway/ticket_demand.h"
 #include "tls/context.h"
 
 #include <cstdint>
@@ -40,6 +41,7 @@ struct Traffic {
   std::uint64_t relayed = 0;         ///< that reached the target
   std::uint64_t full = 0;            ///< handshakes with clients
   std::uint64_t resumed = 0;
+  TicketDemand ticket_demand;
   Refusals refusals;
   std::uint64_t target_full = 0;  ///< handshakes with targets
   std::uint64_t target_resumed = 0;

@@ -58,15 +58,12 @@ void Check::advance() {
 
 bool Check::connecting() {
   if (!endpoint_) return false;
-  sockaddr_storage peer{};
-  socklen_t length = sizeof peer;
-  if (::getpeername(endpoint_->descriptor(), reinterpret_cast<sockaddr*>(&peer), &length) != 0) {
-    int error = 0;
-    socklen_t size = sizeof error;
-    ::getsockopt(endpoint_->descriptor(), SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error == 0) return false;
-    end({false, "connect-failed", std::generic_category().message(error)});
-    return false;
+  switch (endpoint_->connected()) {
+    case Endpoint::Connect::Waits: return false;
+    case Endpoint::Connect::Failed:
+      end({false, "connect-failed", std::generic_category().message(endpoint_->socket_error())});
+      return false;
+    case Endpoint::Connect::Done: break;
   }
   if (!task_.greeting.empty() && !endpoint_->push(as_bytes(task_.greeting))) {
     end({false, "connect-failed", "the connection broke at once"});

@@ -15,12 +15,10 @@ namespace {
 
 constexpr std::chrono::seconds kGoodbye{1};
 
-/// The error of an asynchronous connect, or 0.
-int pending_error(int socket) {
-  int error = 0;
-  socklen_t size = sizeof error;
-  ::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size);
-  return error;
+/// The same in every worker and node.
+std::uint64_t hash_of(std::string_view name) {
+  constexpr SipKey kKey{0x6369706865727761, 0x792070696e6e6564};
+  return sip_hash(kKey, name);
 }
 
 }  // namespace
@@ -152,6 +150,7 @@ Connection::Next Connection::await_client_handshake() {
       return Next::Again;
     case Endpoint::Handshake::Done: break;
   }
+  if (client_.tls().resumed()) channel_->traffic->ticket_demand.resumed(source_hash());
   ++(client_.tls().resumed() ? channel_->traffic->resumed : channel_->traffic->full);
   channel_->traffic->handshake_time.observe(Clock::now() - began_);
   return seek_target();
@@ -165,14 +164,17 @@ Connection::Next Connection::seek_target() {
   return Next::Again;
 }
 
-/// Who the client is: by the names that it proved, else by where it comes from. The same in every worker and node.
+/// Who the client is: by the names that it proved, else by where it comes from.
 std::uint64_t Connection::pin() const {
-  constexpr SipKey kKey{0x6369706865727761, 0x792070696e6e6564};
   if (client_.has_tls()) {
     if (std::string names = identity::in_words(client_.tls().negotiated().peer_names); !names.empty())
-      return sip_hash(kKey, names);
+      return hash_of(names);
   }
-  return sip_hash(kKey, std::string_view(client_address_).substr(0, client_address_.rfind(':')));
+  return source_hash();
+}
+
+std::uint64_t Connection::source_hash() const {
+  return hash_of(std::string_view(client_address_).substr(0, client_address_.rfind(':')));
 }
 
 Result<void> Connection::begin_target() {
@@ -218,16 +220,15 @@ void Connection::no_target(NoTarget why, const std::string& reason, std::string 
 }
 
 Connection::Next Connection::await_target() {
-  // A socket that is still connecting takes nothing: the first edge comes with the outcome.
   if (!target_) return Next::Wait;
-  sockaddr_storage peer{};
-  socklen_t length = sizeof peer;
-  if (::getpeername(target_->descriptor(), reinterpret_cast<sockaddr*>(&peer), &length) != 0) {
-    int error = pending_error(target_->descriptor());
-    if (error == 0) return Next::Wait;
-    visit_->failed(host_.loop().now());
-    next_target("connect-failed", "connect to " + visit_->text() + ": " + std::generic_category().message(error));
-    return Next::Again;
+  switch (target_->connected()) {
+    case Endpoint::Connect::Waits: return Next::Wait;
+    case Endpoint::Connect::Failed:
+      visit_->failed(host_.loop().now());
+      next_target("connect-failed", "connect to " + visit_->text() + ": " +
+                                        std::generic_category().message(target_->socket_error()));
+      return Next::Again;
+    case Endpoint::Connect::Done: break;
   }
   auto now = Clock::now();
   channel_->traffic->connect_time.observe(now - std::exchange(target_began_, now));

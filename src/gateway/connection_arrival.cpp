@@ -201,6 +201,7 @@ Connection::Next Connection::begin_handshake() {
     refuse("client", "internal", session.error().what, nullptr);
     return Next::Again;
   }
+  if (!channel_->traffic->ticket_demand.wants_one(source_hash())) (*session)->spare_ticket();
   client_.start_tls(std::move(*session), false);
   enter(Phase::AwaitingClientHandshake);
   return Next::Again;

@@ -91,7 +91,7 @@ class ConnectionTest : public testing::Test, public ConnectionHost {
   }
 
   event::EventLoop loop_;
-  Scratch scratch_;
+  Scratch scratch_{loop_};
   Turns turns_{loop_, [](Guest& guest) { static_cast<Connection&>(guest).turn_came(); }};
   RefusalLog refusal_log_;
   std::shared_ptr<Board> board_ = Board::alone();

@@ -2,6 +2,8 @@
 
 #include "tls/first_bytes.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -16,6 +18,7 @@ Endpoint::Endpoint(event::EventLoop& loop, Scratch& scratch, Owner& owner, Fd so
     : loop_(loop), scratch_(scratch), owner_(owner), socket_(std::move(socket)) {}
 
 Endpoint::~Endpoint() {
+  scratch_.busy.forget(*this);
   scratch_.budget.changed(accounted_, 0);
   if (socket_) loop_.forget(*this);
 }
@@ -26,6 +29,12 @@ void Endpoint::account() {
   if (now == accounted_) return;
   scratch_.budget.changed(accounted_, now);
   accounted_ = now;
+}
+
+/// Not busy any more: the session's buffers go back.
+void Endpoint::rest() {
+  scratch_.busy.forget(*this);
+  tls_->rest();
 }
 
 void Endpoint::start_tls(std::unique_ptr<tls::Session> session, bool speaks_first) {
@@ -76,6 +85,17 @@ void Endpoint::ready(std::uint32_t events) {
   if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) writable_ = true;
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) hung_up_ = true;
   owner_.endpoint_ready();
+}
+
+/// A socket that is still connecting takes nothing: the first edge comes with the outcome. On this machine the outcome
+/// is there at once, and nobody waits for the edge.
+Endpoint::Connect Endpoint::connected() {
+  sockaddr_storage peer{};
+  socklen_t length = sizeof peer;
+  if (::getpeername(socket_.get(), reinterpret_cast<sockaddr*>(&peer), &length) == 0) return Connect::Done;
+  length = sizeof socket_error_;
+  ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &socket_error_, &length);
+  return socket_error_ == 0 ? Connect::Waits : Connect::Failed;
 }
 
 Endpoint::Receive Endpoint::receive(std::span<std::uint8_t> into, std::size_t& got) {
@@ -184,6 +204,13 @@ void Endpoint::put_ticket_first() {
   Bytes().swap(ticket_);
 }
 
+/// The handshake is done, and without a ticket there is nothing to say. A client might hold back what it wants to say
+/// until its Finished is acknowledged: that does not wait for the kernel's timer.
+void Endpoint::acknowledge() {
+  int on = 1;
+  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+}
+
 /// Looks at what is held before the library does: whoever speaks something else is told apart from broken TLS.
 bool Endpoint::first_bytes_are_tls() {
   looks_like_tls_ = tls::classify_first_bytes(held_) == tls::FirstBytes::Tls;
@@ -200,7 +227,13 @@ Endpoint::Handshake Endpoint::handshake() {
   for (;;) {
     if (!needs_input_) {
       auto step = tls_->handshake(scratch_.output);
-      if (step == tls::Session::Step::Done && tls_->last_step_left_a_ticket() && !tls_->unread().empty()) keep_ticket();
+      scratch_.busy.did_something(*this);
+      if (step == tls::Session::Step::Done && tls_->last_step_left_a_ticket()) {
+        if (!tls_->unread().empty())
+          keep_ticket();
+        else if (scratch_.output.view().empty())
+          acknowledge();
+      }
       bool sent = send_output();
       keep_unread();
       switch (step) {
@@ -284,6 +317,7 @@ Endpoint::Pull Endpoint::pull_tls(std::size_t most) {
     tls_->give({scratch_.cipher.data(), got});
   }
   auto read = tls_->read(scratch_.plain, scratch_.output);
+  scratch_.busy.did_something(*this);
   keep_unread();
   if (!send_output()) return Pull::Failed;
   if (unsent_.size() - unsent_begin_ > kMostUnsent) {
@@ -302,6 +336,7 @@ Endpoint::Pull Endpoint::pull_tls(std::size_t most) {
 bool Endpoint::push(BytesView plain) {
   if (!tls_) return send(plain);
   put_ticket_first();
+  scratch_.busy.did_something(*this);
   if (!tls_->write(plain, scratch_.output)) {
     failure_ = tls_->refusal();
     scratch_.output.clear();

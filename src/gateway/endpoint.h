@@ -87,15 +87,23 @@ class Endpoint final : public event::Watcher {
   const tls::Refusal& failure() const { return failure_; }
   /// Set when the socket failed with an errno (0 otherwise).
   int socket_error() const { return socket_error_; }
-  int descriptor() const { return socket_.get(); }
   Address peer_address() const;
   Address own_address() const;
   bool hung_up() const { return hung_up_; }
-  bool writable() const { return writable_; }
+  /// Of a socket that may still be connecting.
+  enum class Connect { Waits, Done, Failed };
+  /// Failed: `socket_error` says why.
+  Connect connected();
 
   void ready(std::uint32_t events) override;
 
  private:
+  friend class BusyEndpoints;
+  struct Business {
+    BusyEndpoints::List::iterator place;
+    bool listed = false;
+    Clock::time_point last{};
+  };
   enum class Receive { Got, Nothing, End, Failed };
   Receive receive(std::span<std::uint8_t> into, std::size_t& got);
   bool send(BytesView bytes, int flags = 0);
@@ -108,12 +116,15 @@ class Endpoint final : public event::Watcher {
   Pull pull_tls(std::size_t most);
   Receive receive_batch(std::vector<std::uint8_t>& into, std::size_t most, std::size_t& got);
   void account();
+  void rest();
+  void acknowledge();
 
   event::EventLoop& loop_;
   Scratch& scratch_;
   Owner& owner_;
   Fd socket_;
   std::unique_ptr<tls::Session> tls_;
+  Business business_;
   Bytes held_;       // what came too early to be read
   BytesView early_;  // all that came before `start_tls`, in `held_` or in the scratch
   Bytes ticket_;     // a session ticket that leaves with what is sent next

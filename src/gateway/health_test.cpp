@@ -67,7 +67,7 @@ class HealthTest : public testing::Test {
 
   std::string path_ = testing::TempDir() + "cw-health-" + std::to_string(::getpid());
   event::EventLoop loop_;
-  Scratch scratch_;
+  Scratch scratch_{loop_};
   Resolver resolver_{loop_};
   Random random_{1};
   config::Channel config_;

@@ -47,7 +47,7 @@ void Listener::pause_for(Clock::duration time) {
 
 void Listener::resume() {
   if (accepting_) return;
-  if (!loop_.add(socket_.get(), EPOLLIN | EPOLLEXCLUSIVE, *this)) {
+  if (!loop_.add(socket_.get(), EPOLLIN | EPOLLEXCLUSIVE, *this, event::EventLoop::Order::First)) {
     retry_.set_after(kRetryAfter);
     return;
   }

@@ -80,6 +80,7 @@ std::uint8_t wire(Answer answer) {
 Worker::Worker(event::EventLoop& loop, Fd control, WorkerStart start)
     : loop_(loop),
       start_(start),
+      scratch_(loop),
       turns_(loop, [](Guest& guest) { static_cast<Connection&>(guest).turn_came(); }),
       keys_(loop, [this] { control_->send(wire(Answer::KeyholderLost), 0, {}); }),
       random_(random_seed()),

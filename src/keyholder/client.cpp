@@ -57,7 +57,10 @@ void Client::State::connect(Fd fd) {
             return fail(ErrorKind::Protocol, "not a reply of a keyholder");
           },
           .received = [this](event::Frame frame) { received(frame); },
-          .closed = [this, of_generation](const Error& error) { lost_socket(of_generation, error); }});
+          .closed = [this, of_generation](const Error& error) { lost_socket(of_generation, error); }},
+      // Signatures are asked for together, but not so late that the first handshake of a turn waits for the last; and a
+      // keyholder that shares our core has answered by the time that it was asked.
+      event::FrameSocket::When::EventEnd);
   sockets.emplace(of_generation, std::move(socket));
   // What another keyholder has been asked, and still can answer, stays with it.
   for (const auto& [id, signature] : signatures) {

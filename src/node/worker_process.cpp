@@ -20,6 +20,8 @@ event::ProgramStart worker_program(const ChildSetting& setting, unsigned index, 
   start.arguments = {"gateway-worker", "--index", std::to_string(index), "--log-level", setting.log_level};
   if (setting.user) start.arguments.insert(start.arguments.end(), {"--user", setting.user->to_string()});
   start.environment = child_environment();
+  // A handshake frees hundreds of small blocks and wants as many again: the allocator keeps them at hand.
+  start.environment.emplace_back("GLIBC_TUNABLES=glibc.malloc.tcache_count=127");
   start.descriptors = {{setting.log, 1}, {setting.log, 2}, {control.get(), gateway::kControlDescriptor}};
   start.own_process_group = true;
   start.dies_with_parent = true;

@@ -13,6 +13,16 @@
 
 namespace cipherway::tls {
 
+namespace {
+
+/// What is left in the library's queue from before must not be taken for what comes next. Looking is cheaper than
+/// clearing, and there is hardly ever anything.
+void forget_errors() {
+  if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
+}  // namespace
+
 void Output::append(BytesView bytes) {
   if (size_ + bytes.size() > bytes_.size())
     bytes_.resize(std::max(bytes_.size() * 2, size_ + bytes.size() + 16 * 1024));
@@ -34,6 +44,8 @@ Session::Session(std::shared_ptr<Context> context, Resumable& owner, std::string
   BIO_set_data(bio, &wire_);
   SSL_set_bio(ssl, bio, bio);
   SSL_set_app_data(ssl, this);
+  SSL_set_max_send_fragment(ssl, kFewRecordBytes);
+  SSL_set_split_send_fragment(ssl, kFewRecordBytes);
   const Settings& settings = context_->settings();
   if (settings.shown) SSL_set_mode(ssl, SSL_MODE_ASYNC);
   if (settings.role == Role::Server) {
@@ -59,13 +71,13 @@ Session::~Session() {
 
 Session::Step Session::handshake(Output& output) {
   wire_.out = &output;
-  ERR_clear_error();
+  forget_errors();
+  if (spares_ticket_ && resumed()) SSL_set_num_tickets(ssl_.get(), 1);
   keyholder::Client::Waiting waiting(context_->keys().client(), *this);
   int done = SSL_do_handshake(ssl_.get());
   int error = done == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), done);
   parked_ = error == SSL_ERROR_WANT_ASYNC;
   if (parked_) return Step::NeedsKey;
-  rest();
   if (error == SSL_ERROR_WANT_READ) return Step::NeedsInput;
   if (error == SSL_ERROR_NONE) {
     SSL_clear_mode(ssl_.get(), SSL_MODE_ASYNC);
@@ -75,9 +87,10 @@ Session::Step Session::handshake(Output& output) {
   return Step::Failed;
 }
 
-/// A session that waits keeps no buffers, 33 kB of them; the library wipes what it frees (set_up_library). In the
-/// middle of a record they are needed, which libraries before 3.0.14 do not notice (CVE-2024-4741).
+// The library wipes what it frees (set_up_library). In the middle of a record the buffers are needed, which libraries
+// before 3.0.14 do not notice (CVE-2024-4741).
 void Session::rest() {
+  if (parked_) return;
   bool between_records = SSL_has_pending(ssl_.get()) == 0 && std::strcmp(SSL_rstate_string(ssl_.get()), "RH") == 0;
   if (between_records) SSL_free_buffers(ssl_.get());
 }
@@ -99,7 +112,7 @@ void Session::abandon() {
 Session::Read Session::read(std::span<std::uint8_t> plain, Output& output) {
   if (read_ended_) return {*read_ended_};
   wire_.out = &output;
-  ERR_clear_error();
+  forget_errors();
   std::size_t filled = 0;
   while (filled < plain.size()) {
     std::size_t got = 0;
@@ -118,26 +131,32 @@ Session::Read Session::read(std::span<std::uint8_t> plain, Output& output) {
     }
     break;
   }
-  rest();
   if (filled == 0) return {read_ended_.value_or(ReadStep::NeedsInput)};
   messages_ = 0;
   return {ReadStep::Data, filled};
 }
 
+/// The library takes a buffer for the largest record that may be written: a small one for little data. One that it has
+/// already it would go on using, whatever the size, unless it is told to set its buffers up.
+bool Session::write_records_of(std::size_t most) {
+  SSL_set_max_send_fragment(ssl_.get(), most);
+  SSL_set_split_send_fragment(ssl_.get(), most);
+  record_bytes_ = most;
+  return SSL_alloc_buffers(ssl_.get()) == 1;
+}
+
 bool Session::write(BytesView plain, Output& output) {
   wire_.out = &output;
-  ERR_clear_error();
+  forget_errors();
   records_ += plain.size() / SSL3_RT_MAX_PLAIN_LENGTH + 1;
   if (records_ > kRecordsOfAKey) {
     records_ = 0;
     if (SSL_version(ssl_.get()) == TLS1_3_VERSION) SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED);
   }
-  // The library takes a buffer for the largest record that may be written: a small one for little data.
   std::size_t record = plain.size() <= kFewRecordBytes ? kFewRecordBytes : kMostRecordBytes;
-  if (record != record_bytes_) {
-    SSL_set_max_send_fragment(ssl_.get(), record);
-    SSL_set_split_send_fragment(ssl_.get(), record);
-    record_bytes_ = record;
+  if (record != record_bytes_ && !write_records_of(record)) {
+    refuse();
+    return false;
   }
   while (!plain.empty()) {
     std::size_t put = 0;
@@ -147,7 +166,6 @@ bool Session::write(BytesView plain, Output& output) {
     }
     plain = plain.subspan(put);
   }
-  rest();
   return true;
 }
 
@@ -155,8 +173,13 @@ void Session::close(Output& output) {
   if (close_sent_) return;
   close_sent_ = true;
   wire_.out = &output;
-  ERR_clear_error();
+  forget_errors();
   SSL_shutdown(ssl_.get());
+}
+
+void Session::spare_ticket() {
+  spares_ticket_ = SSL_get_num_tickets(ssl_.get()) > 0;
+  SSL_set_num_tickets(ssl_.get(), 0);
 }
 
 bool Session::last_step_left_a_ticket() const {

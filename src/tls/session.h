@@ -68,7 +68,9 @@ class Session final : private keyholder::SignatureWaiter {
   /// Goes on with the handshake; Failed leaves the reason in `refusal` and the alert for the peer in the Output.
   Step handshake(Output& output);
   bool waits_for_key() const { return parked_; }
-  /// Once the handshake is done: what its last step left in the Output is a session ticket, which may leave later. (A
+  /// Before the handshake: unless it resumes a session, it ends without a ticket (of TLS 1.3).
+  void spare_ticket();
+  /// Once the handshake is done: what its last step left in the Output is a session ticket, which may leave later, or nothing. (A
   /// client's last step leaves its Finished, and with TLS 1.2 so does a server's.)
   bool last_step_left_a_ticket() const;
   /// The pending signature fails now; `key_operation_done` follows.
@@ -91,6 +93,9 @@ class Session final : private keyholder::SignatureWaiter {
   /// encrypted on a given connection" with AES-GCM (RFC 8446, section 5.5), and the library does not count them.
   static constexpr std::uint64_t kRecordsOfAKey = 1 << 23;
   bool write(BytesView plain, Output& output);
+  /// Gives its record buffers back, 33 kB of them: the next call takes new ones. For a session that will wait.
+  void rest();
+
   /// Sends close_notify: nothing is written after it. Reading goes on.
   void close(Output& output);
 
@@ -109,6 +114,7 @@ class Session final : private keyholder::SignatureWaiter {
  private:
   static constexpr std::size_t kMostRecordBytes = 16 * 1024;
   static constexpr std::size_t kFewRecordBytes = 4 * 1024;
+  bool write_records_of(std::size_t most);
 
   struct Wire {
     BytesView in;
@@ -121,7 +127,6 @@ class Session final : private keyholder::SignatureWaiter {
   void signature_ready() override { owner_.key_operation_done(); }
   void refuse();
   std::optional<identity::Certificate> presented() const;
-  void rest();
 
   std::shared_ptr<Context> context_;
   Resumable& owner_;
@@ -129,11 +134,12 @@ class Session final : private keyholder::SignatureWaiter {
   Wire wire_;
   SslHandle ssl_;
   bool parked_ = false;
+  bool spares_ticket_ = false;
   bool key_failed_ = false;
   bool close_sent_ = false;
   std::uint64_t records_ = 0;  // written with the current key
   int messages_ = 0;           // that were no data, since the last batch with data
-  std::size_t record_bytes_ = kMostRecordBytes;
+  std::size_t record_bytes_ = kFewRecordBytes;
   std::optional<ReadStep> read_ended_;
   Refusal refusal_;
   std::string policy_detail_;

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace cipherway::gateway {
+
+/// Which sources come back with the session tickets that they are given. A ticket is a twentieth of a full handshake,
+/// and many clients throw it away: probes, command-line tools, libraries without a cache of sessions. A source of which
+/// many handshakes in a row were full ones is given one now and then, in case it has changed; one that resumes is given
+/// one with every handshake.
+///
+/// Sources are known by a hash, of which a few bits count: those that share a place share what is known of them.
+class TicketDemand {
+ public:
+  /// So many full handshakes in a row, tickets and all, before it is doubted that the source uses them.
+  static constexpr unsigned kPatience = 16;
+  /// From then on, every so manieth full handshake comes with a ticket.
+  static constexpr unsigned kEvery = 16;
+
+  /// For a handshake that is no resumption: whether it shall end with a ticket. Counts it.
+  bool wants_one(std::uint64_t source) {
+    std::uint8_t& in_a_row = full_in_a_row_[source % full_in_a_row_.size()];
+    if (in_a_row >= kPatience + kEvery) in_a_row = kPatience;
+    ++in_a_row;
+    return in_a_row <= kPatience || in_a_row == kPatience + kEvery;
+  }
+  void resumed(std::uint64_t source) { full_in_a_row_[source % full_in_a_row_.size()] = 0; }
+
+ private:
+  std::array<std::uint8_t, 2048> full_in_a_row_{};
+};
+
+}  // namespace cipherway::gateway
