@@ -1,7 +1,5 @@
 #include "event/event_loop.h"
 
-#include <sys/epoll.h>
-
 #include <algorithm>
 #include <cerrno>
 
@@ -40,7 +38,7 @@ void Timer::cancel() {
   set_ = false;
 }  // the heap entry, if any, is dropped when its moment comes
 
-EventLoop::EventLoop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), now_(Clock::now()) {
+EventLoop::EventLoop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), now_(Clock::now()), ready_(kMostEventsPerTurn) {
   if (!epoll_) broken("no epoll instance");
 }
 
@@ -97,8 +95,7 @@ void EventLoop::turn(Clock::duration most) {
   if (!again_.empty()) wait = Clock::duration::zero();
   auto millis = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
 
-  epoll_event events[kMostEventsPerTurn];
-  int count = ::epoll_wait(epoll_.get(), events, kMostEventsPerTurn, static_cast<int>(millis));
+  int count = ::epoll_wait(epoll_.get(), ready_.data(), kMostEventsPerTurn, static_cast<int>(millis));
   if (count < 0 && errno != EINTR) broken("epoll_wait failed");
   now_ = Clock::now();
 
@@ -109,8 +106,9 @@ void EventLoop::turn(Clock::duration most) {
     call(*watcher, 0);
   for (std::uint64_t order : {kFirst, std::uint64_t{0}}) {
     for (int i = 0; i < count; ++i) {
-      std::uint64_t who = events[i].data.u64;
-      if ((who & kFirst) == order) call(*reinterpret_cast<Watcher*>(who & ~kFirst), events[i].events);
+      const epoll_event& event = ready_[static_cast<std::size_t>(i)];
+      std::uint64_t who = event.data.u64;
+      if ((who & kFirst) == order) call(*reinterpret_cast<Watcher*>(who & ~kFirst), event.events);
     }
   }
   dispatching_ = false;

@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "base/fd.h"
 
+#include <sys/epoll.h>
+
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -98,6 +100,7 @@ class EventLoop {
   Fd epoll_;
   bool stopped_ = false;
   Clock::time_point now_;
+  std::vector<epoll_event> ready_;  // what the kernel said in this turn
   std::vector<Timer*> heap_;  // binary heap by queued_at_
   std::vector<std::function<void()>> turn_end_;
   std::vector<Watcher*> again_;
