@@ -70,7 +70,7 @@ class Backend {
         auto* peer = static_cast<Peer*>(events[i].data.ptr);
         if (peer == nullptr) {
           accept_all();
-        } else if (!serve(*peer)) {
+        } else if (!serve(*peer, (events[i].events & EPOLLRDHUP) != 0)) {
           ::close(peer->socket);
           delete peer;
         }
@@ -95,7 +95,7 @@ class Backend {
   }
 
   /// False: the connection is over.
-  bool serve(Peer& peer) const {
+  bool serve(Peer& peer, bool end_is_near) const {
     char buffer[4096];
     for (;;) {
       if (peer.left > 0) {
@@ -107,6 +107,8 @@ class Backend {
       if (got < 0) return errno == EAGAIN;
       peer.request.append(buffer, static_cast<std::size_t>(got));
       if (!answer(peer)) return false;
+      bool is_empty = static_cast<std::size_t>(got) < sizeof buffer && !end_is_near;
+      if (is_empty && peer.left == 0) return true;  // whatever comes raises an edge
     }
   }
 
