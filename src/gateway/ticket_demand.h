@@ -16,7 +16,7 @@ class TicketDemand {
   /// So many full handshakes in a row, tickets and all, before it is doubted that the source uses them.
   static constexpr unsigned kPatience = 16;
   /// From then on, every so manieth full handshake comes with a ticket.
-  static constexpr unsigned kEvery = 16;
+  static constexpr unsigned kEvery = 8;
 
   /// For a handshake that is no resumption: whether it shall end with a ticket. Counts it.
   bool wants_one(std::uint64_t source) {
