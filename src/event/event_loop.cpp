@@ -102,8 +102,7 @@ void EventLoop::turn(Clock::duration most) {
   dispatching_ = true;
   std::vector<Watcher*> again;
   again.swap(again_);
-  for (Watcher* watcher : again)
-    call(*watcher, 0);
+  for (Watcher* watcher : again) call(*watcher, 0);
   for (std::uint64_t order : {kFirst, std::uint64_t{0}}) {
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = ready_[static_cast<std::size_t>(i)];

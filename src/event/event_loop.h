@@ -74,6 +74,8 @@ class EventLoop {
   /// Calls `watcher.ready(0)` as soon as the callback that is under way has returned: for what its several parts have
   /// in common. Forgotten when the watcher is removed.
   void after_event(Watcher& watcher);
+  /// Does now what waits for the end of this event: between the parts of a long one.
+  void run_after_event();
   /// Runs `work` at the end of this turn, before the loop waits again (once; batches of writes go here).
   void at_turn_end(std::function<void()> work);
 
@@ -93,7 +95,6 @@ class EventLoop {
   void dequeue(Timer& timer);
   void sift(std::size_t position);
   void call(Watcher& watcher, std::uint32_t events);
-  void run_after_event();
   void run_timers();
   void run_turn_end();
 
@@ -101,7 +102,7 @@ class EventLoop {
   bool stopped_ = false;
   Clock::time_point now_;
   std::vector<epoll_event> ready_;  // what the kernel said in this turn
-  std::vector<Timer*> heap_;  // binary heap by queued_at_
+  std::vector<Timer*> heap_;        // binary heap by queued_at_
   std::vector<std::function<void()>> turn_end_;
   std::vector<Watcher*> again_;
   std::vector<Watcher*> after_event_;

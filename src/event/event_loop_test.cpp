@@ -135,5 +135,47 @@ TEST(EventLoopTest, WorkAtTurnEndRunsOnceAndMayAskForMore) {
   EXPECT_EQ(runs, 2);
 }
 
+TEST(EventLoopTest, WhatIsFirstComesFirst) {
+  EventLoop loop;
+  int usual_pipe[2], first_pipe[2];
+  ASSERT_EQ(::pipe(usual_pipe), 0);
+  ASSERT_EQ(::pipe(first_pipe), 0);
+  Fd usual_out(usual_pipe[0]), usual_in(usual_pipe[1]), first_out(first_pipe[0]), first_in(first_pipe[1]);
+  std::string order;
+  Counting usual, first;
+  usual.then = [&] { order += 'u'; };
+  first.then = [&] { order += 'f'; };
+  ASSERT_TRUE(loop.add(usual_out.get(), EPOLLIN | EPOLLET, usual));
+  ASSERT_TRUE(loop.add(first_out.get(), EPOLLIN | EPOLLET, first, EventLoop::Order::First));
+  ASSERT_EQ(::write(usual_in.get(), "x", 1), 1);
+  ASSERT_EQ(::write(first_in.get(), "x", 1), 1);
+  loop.turn(10ms);
+  EXPECT_EQ(order, "fu");
+}
+
+TEST(EventLoopTest, AfterAnEventComesWhatItAskedForAndOnlyOnce) {
+  EventLoop loop;
+  std::string order;
+  Counting one, two, after;
+  one.then = [&] {
+    order += '1';
+    loop.after_event(after);
+    loop.after_event(after);
+  };
+  two.then = [&] { order += '2'; };
+  after.then = [&] { order += 'a'; };
+  loop.again(one);
+  loop.again(two);
+  loop.turn(0ms);
+  EXPECT_EQ(order, "1a2");
+  one.then = [&] {
+    loop.after_event(after);
+    loop.forget(after);
+  };
+  loop.again(one);
+  loop.turn(0ms);
+  EXPECT_EQ(order, "1a2") << "it was called although it had been forgotten";
+}
+
 }  // namespace
 }  // namespace cipherway::event

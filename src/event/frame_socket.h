@@ -23,9 +23,9 @@ struct Frame {
 };
 
 /// Length-capped frames over a non-blocking UNIX stream socket, both ways. Frames sent in one turn of the loop, or in
-/// one event (`When`), leave in one write. Buffers are SecretBytes, because keys travel here. What a peer may send is bounded: a frame that
-/// announces more than `most_payload(type)` bytes, or more descriptors than frames, ends the conversation.
-/// May be destroyed from inside its own callbacks.
+/// one event (`When`), leave in one write. Buffers are SecretBytes, because keys travel here. What a peer may send is
+/// bounded: a frame that announces more than `most_payload(type)` bytes, or more descriptors than frames, ends the
+/// conversation. May be destroyed from inside its own callbacks.
 class FrameSocket final : public Watcher {
  public:
   static constexpr std::size_t kHeaderBytes = 9;
@@ -41,8 +41,8 @@ class FrameSocket final : public Watcher {
     std::function<void(Error)> closed;
   };
 
-  /// When what was sent leaves: at the end of the turn, or after the event that sent it; then what the peer has answered
-  /// by then is read at once.
+  /// When what was sent leaves: at the end of the turn, or after the event that sent it; then what the peer has
+  /// answered by then is read at once.
   enum class When { TurnEnd, EventEnd };
 
   FrameSocket(EventLoop& loop, Fd socket, Callbacks callbacks, When when = When::TurnEnd);

@@ -47,6 +47,34 @@ TEST_F(FrameSocketTest, CarriesFramesInOrderBothWays) {
   EXPECT_EQ(a_.frames[0].first, 2);
 }
 
+TEST_F(FrameSocketTest, LeavesAfterTheEventIfItIsToldTo) {
+  struct Sender final : Watcher {
+    FrameSocket* socket = nullptr;
+    void ready(std::uint32_t) override {
+      socket->send(1, 0, as_bytes("one"));
+      socket->send(1, 0, as_bytes("two"));
+    }
+  } sender;
+  struct Looker final : Watcher {
+    int fd = -1;
+    ssize_t there = 0;
+    void ready(std::uint32_t) override {
+      char buffer[64];
+      there = ::recv(fd, buffer, sizeof buffer, MSG_PEEK | MSG_DONTWAIT);
+    }
+  } looker;
+  for (auto when : {FrameSocket::When::TurnEnd, FrameSocket::When::EventEnd}) {
+    SocketPair pair = *stream_pair();
+    looker.fd = pair.theirs.get();
+    FrameSocket socket(loop_, std::move(pair.ours), a_.callbacks(), when);
+    sender.socket = &socket;
+    loop_.again(sender);
+    loop_.again(looker);
+    loop_.turn(std::chrono::milliseconds(0));
+    EXPECT_EQ(looker.there, when == FrameSocket::When::EventEnd ? 24 : -1);
+  }
+}
+
 TEST_F(FrameSocketTest, CarriesTheLargestFrameAndManyOfThem) {
   FrameSocket a(loop_, std::move(pair_.ours), a_.callbacks());
   FrameSocket b(loop_, std::move(pair_.theirs), b_.callbacks());

@@ -225,8 +225,8 @@ Connection::Next Connection::await_target() {
     case Endpoint::Connect::Waits: return Next::Wait;
     case Endpoint::Connect::Failed:
       visit_->failed(host_.loop().now());
-      next_target("connect-failed", "connect to " + visit_->text() + ": " +
-                                        std::generic_category().message(target_->socket_error()));
+      next_target("connect-failed",
+                  "connect to " + visit_->text() + ": " + std::generic_category().message(target_->socket_error()));
       return Next::Again;
     case Endpoint::Connect::Done: break;
   }

@@ -70,8 +70,8 @@ class Session final : private keyholder::SignatureWaiter {
   bool waits_for_key() const { return parked_; }
   /// Before the handshake: unless it resumes a session, it ends without a ticket (of TLS 1.3).
   void spare_ticket();
-  /// Once the handshake is done: what its last step left in the Output is a session ticket, which may leave later, or nothing. (A
-  /// client's last step leaves its Finished, and with TLS 1.2 so does a server's.)
+  /// Once the handshake is done: what its last step left in the Output is a session ticket, which may leave later, or
+  /// nothing. (A client's last step leaves its Finished, and with TLS 1.2 so does a server's.)
   bool last_step_left_a_ticket() const;
   /// The pending signature fails now; `key_operation_done` follows.
   void abandon();

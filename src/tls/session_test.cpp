@@ -227,6 +227,46 @@ TEST_F(SessionTest, RecordsMayComeInAnyPieces) {
   }
 }
 
+TEST_F(SessionTest, MuchAfterLittleMayBeWrittenInTheMiddleOfReadingARecord) {
+  connect_keyholder();
+  auto ends = begin(*Context::make(client_settings(), keys_), *Context::make(server_settings(), keys_));
+  shake_hands(*ends);
+  received(*ends->client, ends->to_client, ends->to_server);  // the ticket
+  std::string much(50'000, 'x'), little = "little";
+  ASSERT_TRUE(ends->client->write(as_bytes(little), ends->to_server));
+  Bytes wire(ends->to_server.view().begin(), ends->to_server.view().end());
+  ends->to_server.clear();
+  Bytes plain(100);
+  ends->server->give(BytesView(wire).first(10));
+  EXPECT_EQ(ends->server->read(plain, ends->to_client).step, ReadStep::NeedsInput);
+  for (const std::string& text : {little, much, little, much}) {
+    ends->server->rest();
+    ASSERT_TRUE(ends->server->write(as_bytes(text), ends->to_client));
+    EXPECT_EQ(received(*ends->client, ends->to_client, ends->to_server), text);
+  }
+  ends->server->give(BytesView(wire).subspan(10));
+  EXPECT_EQ(ends->server->read(plain, ends->to_client).bytes, little.size());
+}
+
+TEST_F(SessionTest, ATicketMayBeSparedButNotOfAResumption) {
+  connect_keyholder();
+  auto client = *Context::make(client_settings(), keys_), server = *Context::make(server_settings(), keys_);
+  auto visit = [&](bool spare) {
+    auto ends = begin(client, server);
+    if (spare) ends->server->spare_ticket();
+    shake_hands(*ends);
+    EXPECT_EQ(ends->server_step, Step::Done);
+    bool ticket = !ends->to_client.view().empty();
+    received(*ends->client, ends->to_client, ends->to_server);
+    ends->client->close(ends->to_server);
+    return std::pair(ends->server->resumed(), ticket);
+  };
+  EXPECT_EQ(visit(true), std::pair(false, false));
+  EXPECT_EQ(visit(false), std::pair(false, true));
+  EXPECT_EQ(visit(true), std::pair(true, true));
+  EXPECT_EQ(visit(true), std::pair(true, true));
+}
+
 TEST_F(SessionTest, AChangedBitInARecordEndsIt) {
   connect_keyholder();
   auto ends = begin(*Context::make(client_settings(), keys_), *Context::make(server_settings(), keys_));
