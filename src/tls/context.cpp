@@ -116,7 +116,7 @@ Result<void> Context::set_up() {
   SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                    SSL_OP_PRIORITIZE_CHACHA);
   // The chain that is shown is the one that the identity's file has: nobody builds another one for each handshake. A
-  // session returns its buffers after each batch (Session::rest) and not, with SSL_MODE_RELEASE_BUFFERS, each record.
+  // session returns its buffers when it is told to (Session::rest) and not, with SSL_MODE_RELEASE_BUFFERS, each record.
   SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_quiet_shutdown(context, 0);
   SSL_CTX_set_max_cert_list(context, kMostCertificateBytes);
