@@ -2,7 +2,6 @@
 
 #include "base/fd.h"
 #include "gateway/endpoint.h"
-#include "keyholder/test_keyholder.h"
 #include "tls/authority_for_tests.h"
 
 #include <gtest/gtest.h>
