@@ -10,8 +10,8 @@ namespace cipherway::gateway {
 class Endpoint;
 
 /// The endpoints whose TLS sessions have record buffers, 21 to 33 kB each: those that did something last. To take such
-/// buffers for every record, and to wipe and free them again, would be a twentieth of what a small request costs; to
-/// keep them, most of what an idle connection takes. So the busiest keep theirs until they rest.
+/// buffers for every record, and to wipe and free them again, would be several hundredths of what a small request
+/// costs; to keep them, most of what an idle connection takes. So the busiest keep theirs until they rest.
 class BusyEndpoints {
  public:
   /// So many keep their buffers; another one takes the place of the one that rests longest.

@@ -150,10 +150,20 @@ Connection::Next Connection::await_client_handshake() {
       return Next::Again;
     case Endpoint::Handshake::Done: break;
   }
-  if (client_.tls().resumed()) channel_->traffic->ticket_demand.resumed(source_hash());
-  ++(client_.tls().resumed() ? channel_->traffic->resumed : channel_->traffic->full);
-  channel_->traffic->handshake_time.observe(Clock::now() - began_);
+  count_handshake();
   return seek_target();
+}
+
+void Connection::count_handshake() {
+  Traffic& traffic = *channel_->traffic;
+  if (client_.tls().resumed()) {
+    ++traffic.resumed;
+    traffic.ticket_demand.resumed(source_hash());
+  } else {
+    ++traffic.full;
+    traffic.ticket_demand.was_full(source_hash());
+  }
+  traffic.handshake_time.observe(Clock::now() - began_);
 }
 
 /// The client is let in: now a target for it.

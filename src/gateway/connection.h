@@ -121,6 +121,7 @@ class Connection final : public Endpoint::Owner, public tls::Resumable, public G
   Next seek_target();
   std::uint64_t pin() const;
   std::uint64_t source_hash() const;
+  void count_handshake();
   Result<void> begin_target();
   void next_target(std::string reason, std::string detail);
   void no_target(NoTarget why, const std::string& reason, std::string detail);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace cipherway::gateway {
@@ -18,17 +19,21 @@ class TicketDemand {
   /// From then on, every so manieth full handshake comes with a ticket.
   static constexpr unsigned kEvery = 8;
 
-  /// For a handshake that is no resumption: whether it shall end with a ticket. Counts it.
-  bool wants_one(std::uint64_t source) {
-    std::uint8_t& in_a_row = full_in_a_row_[source % full_in_a_row_.size()];
-    if (in_a_row >= kPatience + kEvery) in_a_row = kPatience;
-    ++in_a_row;
-    return in_a_row <= kPatience || in_a_row == kPatience + kEvery;
+  /// Whether the source's next handshake shall end with a ticket if it is a full one.
+  bool wants_one(std::uint64_t source) const {
+    unsigned in_a_row = full_in_a_row_[source % kPlaces];
+    return in_a_row < kPatience || in_a_row == kPatience + kEvery - 1;
   }
-  void resumed(std::uint64_t source) { full_in_a_row_[source % full_in_a_row_.size()] = 0; }
+  /// A full handshake was done.
+  void was_full(std::uint64_t source) {
+    std::uint8_t& in_a_row = full_in_a_row_[source % kPlaces];
+    if (++in_a_row == kPatience + kEvery) in_a_row = kPatience;
+  }
+  void resumed(std::uint64_t source) { full_in_a_row_[source % kPlaces] = 0; }
 
  private:
-  std::array<std::uint8_t, 2048> full_in_a_row_{};
+  static constexpr std::size_t kPlaces = 2048;
+  std::array<std::uint8_t, kPlaces> full_in_a_row_{};
 };
 
 }  // namespace cipherway::gateway

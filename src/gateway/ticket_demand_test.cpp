@@ -7,7 +7,10 @@ namespace {
 
 unsigned tickets_of(TicketDemand& demand, std::uint64_t source, unsigned handshakes) {
   unsigned tickets = 0;
-  for (unsigned i = 0; i < handshakes; ++i) tickets += demand.wants_one(source) ? 1 : 0;
+  for (unsigned i = 0; i < handshakes; ++i) {
+    tickets += demand.wants_one(source) ? 1 : 0;
+    demand.was_full(source);
+  }
   return tickets;
 }
 

@@ -30,7 +30,7 @@ struct PendingSignature {
 struct Client::State {
   State(event::EventLoop& l, std::function<void()> lost_callback) : loop(l), lost(std::move(lost_callback)) {}
 
-  /// Queues a request, to be sent at the end of the loop's turn or when there is a keyholder again.
+  /// Queues a request, to be sent at the end of the loop's event or when there is a keyholder again.
   std::uint32_t start(PendingSignature& signature);
   void forget(std::uint32_t id) { signatures.erase(id); }
 
