@@ -14,7 +14,8 @@ class Budget {
   static constexpr std::size_t kDefault = std::size_t{256} << 20;
   /// What a connection may take in however little is left.
   static constexpr std::size_t kLeastBatch = 4096;
-  /// Set aside for each connection: a least batch per direction, with the framing of its records.
+  /// Set aside for each connection: a least batch per direction, with the framing of its records. Half of the limit is
+  /// set aside in any case, for connections that come when the rest is used up already.
   static constexpr std::size_t kReserve = 2 * (kLeastBatch + 128);
   /// No batch is larger than this part of what is free, so that what is left is shared.
   static constexpr std::size_t kPart = 32;
@@ -29,7 +30,7 @@ class Budget {
 
   /// How much may be read at once for a connection whose buffers hold `own` bytes; 0: nothing, before they hold none.
   std::size_t most_batch(std::size_t own) const {
-    std::size_t taken = held_ + connections_ * kReserve;
+    std::size_t taken = held_ + std::max(connections_ * kReserve, limit_ / 2);
     std::size_t batch = taken < limit_ ? (limit_ - taken) / kPart : 0;
     if (batch >= kLeastBatch) return batch;
     return own == 0 ? kLeastBatch : 0;

@@ -14,7 +14,7 @@ TEST(Budget, WithRoomThereIsNoLimit) {
   Budget budget;
   for (int i = 0; i < 2'000; ++i) budget.connection_began();
   EXPECT_GE(budget.most_batch(0), kLargest);
-  budget.changed(0, 128 * kMiB);
+  budget.changed(0, 96 * kMiB);
   EXPECT_GE(budget.most_batch(kLargest), kLargest);
   EXPECT_FALSE(budget.is_short());
 }
@@ -54,6 +54,27 @@ TEST(Budget, IsNeverExceeded) {
       EXPECT_LE(budget.held(), limit) << connections << " connections";
       EXPECT_GT(budget.held(), std::min(limit / 8, connections * kLargest)) << connections << " connections";
     }
+  }
+}
+
+/// Those who come when it is used up are let through in small steps, for which half of it was left.
+TEST(Budget, IsNotExceededByThoseWhoComeLate) {
+  for (std::size_t limit : {1 * kMiB, 24 * kMiB, 256 * kMiB}) {
+    Budget budget(limit);
+    std::size_t connections = 0;
+    auto come = [&] {
+      budget.connection_began();
+      ++connections;
+      for (std::size_t holds = 0;;) {
+        std::size_t batch = holds > kLargest ? 0 : std::min(kLargest, budget.most_batch(holds));
+        if (batch == 0) break;
+        budget.changed(0, batch);
+        holds += batch;
+      }
+    };
+    while (connections < limit / 2 / Budget::kReserve) come();
+    EXPECT_LE(budget.held(), limit) << connections << " connections";
+    EXPECT_TRUE(budget.is_short()) << "the control: it was used up";
   }
 }
 
